@@ -1,0 +1,60 @@
+/**
+ * The error table. The code is API: it appears in `code` and in `type`, and never changes its meaning. The sentence
+ * may improve. What only the log may know (SQL, stacks, paths) never gets here.
+ */
+export const problems = {
+  'malformed-request': { status: 400, title: 'The request is not well-formed HTTP.' },
+  'not-authenticated': { status: 401, title: 'Not authenticated. Sign in and try again.' },
+  'invalid-credentials': { status: 401, title: 'The e-mail or the password is wrong.' },
+  'wrong-current-password': { status: 401, title: 'The current password is wrong.' },
+  'refresh-token-refused': {
+    status: 401,
+    title: 'The refresh token is missing, expired, revoked or was used before. Sign in again.',
+  },
+  'not-permitted': { status: 403, title: 'You do not have permission to do this.' },
+  'cross-site-request': {
+    status: 403,
+    title: 'This request came from another site. Add that origin to CORS_ORIGINS if it is yours.',
+  },
+  'own-account': { status: 403, title: 'You cannot do this to your own account.' },
+  'primary-administrator': { status: 403, title: 'The primary administrator cannot be changed or deleted.' },
+  'last-superuser': { status: 403, title: 'The last active superuser must stay one. Appoint another first.' },
+  'inactive-user': { status: 403, title: 'The user is inactive. Activate the account first.' },
+  'route-not-found': { status: 404, title: 'There is nothing at this path.' },
+  'user-not-found': { status: 404, title: 'User not found.' },
+  'session-not-found': { status: 404, title: 'Session not found.' },
+  'method-not-allowed': {
+    status: 405,
+    title: 'This path does not support that method. See the Allow header.',
+  },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time.' },
+  'email-taken': { status: 409, title: 'A user with this e-mail already exists.' },
+  'role-already-assigned': { status: 409, title: 'The user already has this role.' },
+  'role-mismatch': { status: 409, title: 'The user has another role than the one to revoke.' },
+  'body-too-large': { status: 413, title: 'The body is larger than this path accepts.' },
+  'uri-too-long': { status: 414, title: 'The path is too long.' },
+  'unsupported-media-type': { status: 415, title: 'Send this body as another content type.' },
+  'validation-failed': { status: 422, title: 'Validation Error' },
+  'too-many-attempts': { status: 429, title: 'Too many attempts. Wait and try again.' },
+  'headers-too-large': { status: 431, title: 'The request headers are too large.' },
+  'internal-error': {
+    status: 500,
+    title: 'Something went wrong here. The request id helps to find out what.',
+  },
+  'hash-queue-full': {
+    status: 503,
+    title: 'Too many sign-ins at this moment. Try again after the time in Retry-After.',
+  },
+  'database-unavailable': {
+    status: 503,
+    title: 'The database cannot be reached right now. Try again shortly.',
+  },
+  'not-ready': { status: 503, title: 'The service is starting or shutting down. Try again shortly.' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** `type` of RFC 9457: a stable name, not an address to fetch. */
+export function problemType(code: ProblemCode): string {
+  return `urn:irontrack:problem:${code}`;
+}

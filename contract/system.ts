@@ -1,0 +1,32 @@
+import { type Static, Type } from 'typebox';
+
+const Availability = Type.Union([Type.Literal('online'), Type.Literal('offline')]);
+
+export const Health = Type.Object(
+  { database_status: Availability, cache_status: Availability, app: Type.String(), version: Type.String() },
+  { title: 'Health' },
+);
+export type Health = Static<typeof Health>;
+
+export const Readiness = Type.Object({ status: Type.Literal('ready') }, { title: 'Readiness' });
+
+/** RFC 7517. */
+export const Jwks = Type.Object(
+  {
+    keys: Type.Array(
+      Type.Object(
+        {
+          kty: Type.Literal('OKP'),
+          crv: Type.Literal('Ed25519'),
+          x: Type.String(),
+          kid: Type.String(),
+          use: Type.Literal('sig'),
+          alg: Type.Literal('EdDSA'),
+        },
+        { title: 'Jwk' },
+      ),
+    ),
+  },
+  { title: 'Jwks' },
+);
+export type Jwks = Static<typeof Jwks>;

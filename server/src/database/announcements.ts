@@ -1,0 +1,131 @@
+/**
+ * Hears what other nodes changed. Triggers announce each change in the transaction that makes it; this keeps a
+ * listening connection and passes the news on. When it cannot hear, it says so, so that caches stop being trusted.
+ */
+import type postgres from 'postgres';
+import { connectPool, type DatabaseAddress } from './database.ts';
+
+export type ChangeTopic = 'user' | 'session' | 'signing-keys';
+
+export interface ChangeListener {
+  /** One thing changed. The id is empty for a topic that has none. */
+  changed(topic: ChangeTopic, id: string): void;
+  /** News may have been missed since, and will be until `connected`. */
+  disconnected(): void;
+  connected(): void;
+}
+
+export interface Announcements {
+  close(): Promise<void>;
+}
+
+const channel = 'irontrack_changes';
+const topics: ReadonlySet<string> = new Set<ChangeTopic>(['user', 'session', 'signing-keys']);
+
+/** How often the connection proves that it still carries news, and how long that may take. */
+const pulseIntervalMs = 2_000;
+const pulseTimeoutMs = 2_000;
+const reconnectDelayMs = 200;
+
+/**
+ * Listens on a connection of its own, reconnects by itself, and tells `listener` at once when it is cut off. Resolves
+ * when it hears for the first time.
+ *
+ * @param address past any pooler: LISTEN needs one lasting connection
+ */
+export async function listenForChanges(
+  address: DatabaseAddress,
+  listener: ChangeListener,
+): Promise<Announcements> {
+  let closed = false;
+  let connected = false;
+  let client: postgres.Sql | undefined;
+  let wake: () => void = () => undefined;
+  let heard: () => void = () => undefined;
+  const pulse = `pulse:${process.pid}-${Math.random().toString(36).slice(2)}`;
+
+  function lost(): void {
+    if (!connected || closed) return;
+    connected = false;
+    listener.disconnected();
+    wake();
+  }
+
+  function receive(payload: string): void {
+    if (payload === pulse) {
+      heard();
+      return;
+    }
+    const [topic, id] = splitOnce(payload);
+    if (isTopic(topic)) listener.changed(topic, id);
+  }
+
+  async function open(): Promise<void> {
+    // A statement on a lost connection would open another one that does not listen, so each gets its own client.
+    const opened = connectPool(address, 1, {
+      onnotify: (_channel, payload) => receive(payload),
+      onclose: () => {
+        if (client === opened) lost();
+      },
+    });
+    await client?.end({ timeout: 0 });
+    client = opened;
+    await opened.unsafe(`listen ${channel}`);
+    connected = true;
+    listener.connected();
+  }
+
+  async function beat(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    heard = resolve;
+    const late = setTimeout(() => reject(new Error('No pulse.')), pulseTimeoutMs);
+    try {
+      await Promise.all([promise, client?.unsafe('select pg_notify($1, $2)', [channel, pulse])]);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  async function pause(milliseconds: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    wake = resolve;
+    const timer = setTimeout(resolve, milliseconds);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  async function keepListening(): Promise<void> {
+    while (!closed) {
+      await pause(connected ? pulseIntervalMs : reconnectDelayMs);
+      if (closed) return;
+      try {
+        if (!connected) await open();
+        await beat();
+      } catch {
+        // Whatever went wrong, the answer is the same: nothing is heard, so start again with a new connection.
+        lost();
+      }
+    }
+  }
+
+  await open();
+  const listening = keepListening();
+
+  return {
+    async close() {
+      closed = true;
+      wake();
+      await listening;
+      await client?.end({ timeout: 1 });
+    },
+  };
+}
+
+function splitOnce(payload: string): [string, string] {
+  const colon = payload.indexOf(':');
+  return colon === -1 ? [payload, ''] : [payload.slice(0, colon), payload.slice(colon + 1)];
+}
+
+function isTopic(topic: string): topic is ChangeTopic {
+  return topics.has(topic);
+}

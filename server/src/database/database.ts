@@ -1,0 +1,186 @@
+/** The way to PostgreSQL: one pool, transactions, and one error that says the database is away. */
+import postgres from 'postgres';
+import { Problem } from '../problem.ts';
+import { compileStatement, type Sql } from './sql.ts';
+
+/** A URL, or the parts of the embedded database on its Unix socket (`host` is then the directory). */
+export type DatabaseAddress =
+  | string
+  | { host: string; port: number; user: string; database: string; password?: string };
+
+export interface DatabaseSettings {
+  address: DatabaseAddress;
+  /** Connections at most. */
+  poolSize: number;
+  /** Milliseconds without an answer after which the database counts as away. */
+  timeoutMs: number;
+}
+
+export interface Database {
+  /** Statements that are parsed and planned once a connection. For the hot path: they carry no request id. */
+  readonly sql: Sql;
+  /** Statements that end in the request id as a comment, for whoever reads pg_stat_activity or the slow log. */
+  forRequest(requestId: string): Sql;
+  /**
+   * Runs `work` between BEGIN and COMMIT and resolves after PostgreSQL has confirmed the COMMIT.
+   *
+   * @throws Problem `database-unavailable` when the connection was lost at any point; the caller must not claim
+   *   success then, whether or not the COMMIT took effect. Whatever `work` throws rolls back and is thrown on.
+   */
+  transaction<Result>(requestId: string, work: (tx: Sql) => Promise<Result>): Promise<Result>;
+  /** Callers that hold a connection now, and callers that wait for one. */
+  load(): { busy: number; waiting: number };
+  close(): Promise<void>;
+}
+
+/** Opens a pool. It connects at the first statement, so this cannot fail. */
+export function openDatabase(settings: DatabaseSettings): Database {
+  const pool = connectPool(settings.address, settings.poolSize);
+  let active = 0;
+
+  async function guard<Result>(run: () => Promise<Result>): Promise<Result> {
+    active += 1;
+    try {
+      return await withDeadline(run(), settings.timeoutMs);
+    } catch (error) {
+      throw asProblem(error);
+    } finally {
+      active -= 1;
+    }
+  }
+
+  return {
+    sql: (strings, ...values) => guard(() => runPrepared(pool, strings, values)),
+    forRequest:
+      (requestId) =>
+      (strings, ...values) =>
+        guard(() => runCommented(pool, requestId, strings, values)),
+    transaction: (requestId, work) =>
+      guard(() =>
+        inTransaction(pool, (tx) => work((strings, ...values) => runCommented(tx, requestId, strings, values))),
+      ),
+    load: () => ({
+      busy: Math.min(active, settings.poolSize),
+      waiting: Math.max(0, active - settings.poolSize),
+    }),
+    close: () => pool.end({ timeout: 5 }),
+  };
+}
+
+/** `onnotify` is the library's own, though its types do not list it; announcements.test.ts shows that it works. */
+export interface ConnectionEvents {
+  onclose?: (connectionId: number) => void;
+  onnotify?: (channel: string, payload: string) => void;
+}
+
+/** A bare postgres.js client: for the pool here, for migrations and for the listening connection. */
+export function connectPool(
+  address: DatabaseAddress,
+  max: number,
+  events: ConnectionEvents = {},
+): postgres.Sql {
+  const options: postgres.Options<Record<string, never>> = {
+    ...events,
+    max,
+    connect_timeout: 5,
+    // A database that is back is used within a second; the library's own back-off reaches 20 s.
+    backoff: (attempts) => Math.min(0.05 * 2 ** attempts, 1),
+    max_lifetime: null,
+    onnotice: () => undefined,
+    fetch_types: false,
+    connection: { application_name: 'irontrack' },
+  };
+  return typeof address === 'string' ? postgres(address, options) : postgres({ ...options, ...address });
+}
+
+/** BEGIN, work, COMMIT; ROLLBACK when the work throws. */
+export async function inTransaction<Result>(
+  client: postgres.Sql,
+  work: (tx: postgres.TransactionSql) => Promise<Result>,
+): Promise<Result> {
+  const outcome: { value?: Result } = {};
+  await client.begin(async (tx) => {
+    outcome.value = await work(tx);
+  });
+  if (!('value' in outcome)) throw new Error('The transaction was committed without its work.');
+  return outcome.value;
+}
+
+type Client = Pick<postgres.Sql, 'unsafe'>;
+
+// `unsafe` is the library's name for "text and parameters". The text comes out of our templates alone, and unlike its
+// own template tag it keeps no entry for every array of strings it ever saw.
+async function runPrepared<Row extends object>(
+  client: Client,
+  ...[strings, values]: Parameters<typeof compileStatement>
+): Promise<Row[]> {
+  const { text, parameters } = compileStatement(strings, values);
+  return await client.unsafe<Row[]>(text, asParameters(parameters), { prepare: true });
+}
+
+async function runCommented<Row extends object>(
+  client: Client,
+  requestId: string,
+  ...[strings, values]: Parameters<typeof compileStatement>
+): Promise<Row[]> {
+  const { text, parameters } = compileStatement(strings, values);
+  // Not prepared: each request id makes another text, and a connection would keep them all.
+  return await client.unsafe<Row[]>(`${text} /* request_id='${requestId}' */`, asParameters(parameters));
+}
+
+function asParameters(values: readonly unknown[]): postgres.ParameterOrJSON<never>[] {
+  // parser: postgres.js serialises whatever PostgreSQL says the parameter's type is.
+  return values as postgres.ParameterOrJSON<never>[];
+}
+
+async function withDeadline<Result>(promise: Promise<Result>, timeoutMs: number): Promise<Result> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(unavailable(new Error(`No answer in ${timeoutMs} ms.`))), timeoutMs);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const connectionErrorCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EACCES',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'CONNECT_TIMEOUT',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+]);
+
+// Class 08 connection exceptions, 53 insufficient resources (disk full, too many connections), 57P operator
+// intervention (shutdown, crash recovery), 25006 read-only transaction.
+const unavailableSqlState = /^(08...|53...|57P..|25006)$/;
+
+/** Is this what a database that is away, full, starting or read-only answers? */
+export function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
+  return connectionErrorCodes.has(error.code) || unavailableSqlState.test(error.code);
+}
+
+function unavailable(cause: unknown): Problem {
+  return new Problem('database-unavailable', undefined, { headers: { 'retry-after': '1' }, cause });
+}
+
+function asProblem(error: unknown): unknown {
+  return isUnavailable(error) ? unavailable(error) : error;
+}
+
+/** Is this a violation of the named unique constraint or index? */
+export function isUniqueViolation(error: unknown, constraint: string): boolean {
+  return (
+    error instanceof postgres.PostgresError && error.code === '23505' && error.constraint_name === constraint
+  );
+}

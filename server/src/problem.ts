@@ -1,0 +1,43 @@
+import { type ProblemCode, problems } from '@irontrack/contract/problems.ts';
+
+/**
+ * An error that the client is told about. Everything else that is thrown becomes `internal-error` and goes to the log.
+ */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  /**
+   * @param code entry of the error table
+   * @param detail what happened and what to do; the sentence of the table when absent
+   * @param extra `headers` to send along, and the `cause` for the log
+   */
+  constructor(
+    code: ProblemCode,
+    detail?: string,
+    extra: { headers?: Record<string, string>; cause?: unknown } = {},
+  ) {
+    super(detail ?? problems[code].title, extra.cause === undefined ? undefined : { cause: extra.cause });
+    this.code = code;
+    this.status = problems[code].status;
+    this.headers = extra.headers ?? {};
+  }
+}
+
+/** A body, query or path that does not validate: every bad field, not only the first. */
+export class ValidationProblem extends Problem {
+  readonly details: readonly ValidationDetail[];
+
+  constructor(details: readonly ValidationDetail[]) {
+    super('validation-failed', details.map((detail) => `${detail.field}: ${detail.message}`).join('; '));
+    this.details = details;
+  }
+}
+
+export interface ValidationDetail {
+  type: string;
+  field: string;
+  message: string;
+}
