@@ -1,0 +1,182 @@
+/** Runs PostgreSQL as a child, tells when it is ready, and starts it again when it dies. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, copyFileSync, openSync, statSync, truncateSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Binaries } from './binaries.ts';
+import { explainFailure, readFileTail } from './failures.ts';
+import { commandFor, type Identity } from './identity.ts';
+import { clearLeftovers, readPostmasterFile } from './leftovers.ts';
+import { cannotRun, neutralFolder, postgresEnvironment, runProgram } from './run.ts';
+import { postgresArguments, type Settings } from './settings.ts';
+
+export interface PostmasterPlan {
+  clusterDir: string;
+  logFile: string;
+  binaries: Binaries;
+  identity: Identity;
+  settings: Settings;
+  say: (sentence: string) => void;
+}
+
+interface Postmaster {
+  child: ChildProcess;
+  /** Resolves once it has ended, with how: 'exit code 1', 'signal SIGKILL'. */
+  ended: Promise<string>;
+}
+
+const readyPollMs = 4;
+/** The processes of a killed PostgreSQL notice within moments and let go of its shared memory. */
+const sharedMemoryPatienceMs = 15_000;
+/** One that lived this long and then died has earned a quick restart. */
+const steadyAfterMs = 60_000;
+const longestBackoffMs = 5_000;
+const stopPatienceMs = 30_000;
+const largestLogBytes = 8 * 1024 * 1024;
+const logCheckMs = 10 * 60_000;
+
+/**
+ * Starts PostgreSQL and keeps it running until `stop` is called.
+ *
+ * @throws {StartupError} when the first start fails; later failures are said and tried again.
+ */
+export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(): Promise<void> }> {
+  const { logFile, say, binaries, clusterDir, identity } = plan;
+  const ending = new AbortController();
+  let current: Postmaster | undefined;
+
+  const start = async (): Promise<Postmaster> => {
+    const deadline = Date.now() + sharedMemoryPatienceMs;
+    for (;;) {
+      trimLog(logFile);
+      const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
+      current = spawnPostmaster(plan);
+      const ended = await waitUntilReady(current, clusterDir);
+      if (ended === undefined) return current;
+      const output = readFileTail(logFile, logStart);
+      const mayPass = /pre-existing shared memory block/.test(output) && Date.now() < deadline;
+      if (!mayPass || ending.signal.aborted) throw explainFailure(ended, output, dirname(logFile));
+      await delay(50);
+    }
+  };
+
+  const keepRunning = async (first: Postmaster): Promise<void> => {
+    let postmaster = first;
+    let failures = 0;
+    for (;;) {
+      const readySince = Date.now();
+      const ended = await postmaster.ended;
+      if (ending.signal.aborted) return;
+      if (Date.now() - readySince > steadyAfterMs) failures = 0;
+      if (failures === 0) say(`PostgreSQL ended unexpectedly (${ended}). Starting it again.`);
+      const restarted = await restart(failures);
+      if (restarted === undefined) return;
+      failures = restarted.failures + 1;
+      postmaster = restarted.postmaster;
+      if (failures === 1 || restarted.complained) say('PostgreSQL is back.');
+    }
+  };
+
+  /** Tries until it runs or stop() is called; complains about the first failure only. */
+  const restart = async (failuresBefore: number) => {
+    for (let failures = failuresBefore, complained = false; ; failures += 1) {
+      await delay(failures === 0 ? 0 : Math.min(50 * 2 ** failures, longestBackoffMs), undefined, {
+        signal: ending.signal,
+      }).catch(() => {});
+      if (ending.signal.aborted) return undefined;
+      try {
+        await clearLeftovers(clusterDir, binaries, say);
+        return { postmaster: await start(), failures, complained };
+      } catch (error) {
+        if (!complained && !ending.signal.aborted)
+          say(error instanceof Error ? error.message : String(error));
+        complained = true;
+      }
+    }
+  };
+
+  // Last resort for a process.exit() without stop(): better a shutdown nobody waits for than an orphan.
+  const onExit = () => current?.child.kill('SIGINT');
+  process.on('exit', onExit);
+  const first = await start().catch((error) => {
+    process.off('exit', onExit);
+    throw error;
+  });
+  const running = keepRunning(first);
+  const logTimer = setInterval(() => trimLog(logFile), logCheckMs).unref();
+
+  return {
+    async stop() {
+      ending.abort();
+      if (current !== undefined) {
+        if (process.platform === 'win32') {
+          await runProgram(identity, binaries.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast']);
+        }
+        await stopPostmaster(current);
+      }
+      await running;
+      clearInterval(logTimer);
+      process.off('exit', onExit);
+    },
+  };
+}
+
+function spawnPostmaster({ clusterDir, logFile, binaries, identity, settings }: PostmasterPlan): Postmaster {
+  const { file, args, options } = commandFor(
+    identity,
+    binaries.postgres,
+    postgresArguments(clusterDir, settings),
+  );
+  // Into a file we open, never a pipe: PostgreSQL must be able to write after this process has died.
+  const log = openSync(logFile, 'a', 0o600);
+  try {
+    const child = spawn(file, args, {
+      ...options,
+      // Its own process group, so that Ctrl-C reaches the server only, which drains before it stops the database.
+      detached: true,
+      cwd: neutralFolder(binaries.postgres),
+      env: postgresEnvironment(),
+      stdio: ['ignore', log, log],
+      windowsHide: true,
+    });
+    const ended = new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(cannotRun(binaries.postgres, error).message));
+      child.once('exit', (code, signal) =>
+        resolve(signal === null ? `exit code ${code}` : `signal ${signal}`),
+      );
+    });
+    return { child, ended };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Undefined once it accepts connections; how it ended when it ends before. Recovery after a crash may take long. */
+async function waitUntilReady({ child, ended }: Postmaster, clusterDir: string): Promise<string | undefined> {
+  let outcome: string | undefined;
+  const noted = ended.then((how) => {
+    outcome = how;
+  });
+  for (;;) {
+    await Promise.race([noted, delay(readyPollMs)]);
+    if (outcome !== undefined) return outcome;
+    const file = readPostmasterFile(clusterDir);
+    if (file?.status === 'ready' && file.pid === child.pid) return undefined;
+  }
+}
+
+async function stopPostmaster({ child, ended }: Postmaster): Promise<void> {
+  child.kill('SIGINT');
+  // A stuck shutdown is cut short; the next start then recovers from the write-ahead log.
+  const impatience = setTimeout(() => child.kill('SIGQUIT'), stopPatienceMs);
+  await ended;
+  clearTimeout(impatience);
+}
+
+/** PostgreSQL keeps the file open, so the log is copied away and emptied in place. One old log is kept. */
+function trimLog(logFile: string): void {
+  const size = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
+  if (size <= largestLogBytes) return;
+  copyFileSync(logFile, `${logFile}.1`);
+  truncateSync(logFile);
+}
