@@ -1,0 +1,35 @@
+/** The arrows of the project as facts; tools/boundaries.ts reads them. A change here is a decision: record it. */
+
+/** Which workspaces each workspace may import. Nothing imports server or lab: they are started as processes. */
+export const workspaceArrows: Readonly<Record<string, readonly string[]>> = {
+  contract: [],
+  server: ['contract'],
+  sdk: ['contract'],
+  console: ['contract', 'sdk'],
+  lab: ['contract'],
+  tools: [],
+};
+
+/** The domains of the server in the order app.ts mounts them; each may call only those before it. */
+export const domainOrder: readonly string[] = [
+  'audit',
+  'roles',
+  'sessions',
+  'accounts',
+  'users',
+  'exercises',
+  'organizations',
+  'api-keys',
+  'events',
+  'webhooks',
+  'system',
+];
+
+/** What every domain stands on and what knows no domain; so do the single files beside them, such as config.ts. */
+export const groundFolders: readonly string[] = ['http', 'database', 'cache', 'crypto', 'telemetry'];
+
+/** Who builds things and hands them to each other. */
+export const wiring: readonly string[] = ['app', 'commands'];
+
+/** The process around the wiring: it opens and closes, and meets no domain. */
+export const processFile = 'main';
