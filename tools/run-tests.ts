@@ -1,0 +1,84 @@
+/**
+ * Runs the test files: one process a file, two files at a time, and one PostgreSQL for all of them. Its last line is
+ * `N passed, N failed`. Arguments name the files (or patterns of files) to run; without any, all of them.
+ */
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { fileURLToPath } from 'node:url';
+import { type EmbeddedDatabase, startEmbeddedDatabase } from '../server/src/database/embedded.ts';
+
+const repository = fileURLToPath(new URL('..', import.meta.url));
+const filesAtOnce = 2;
+/** A file that hangs fails instead of holding the run for ever. */
+const longestFileMs = 10 * 60_000;
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+const patterns = process.argv.slice(2);
+const files = findTestFiles(patterns.length > 0 ? patterns : ['{contract,server,tools}/**/*.test.ts']);
+
+// Everybody may pass: under root PostgreSQL runs as another user.
+const folder = mkdtempSync(join(tmpdir(), 'irontrack-test-'));
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort());
+process.on('disconnect', () => interrupted.abort());
+process.channel?.unref();
+
+let database: EmbeddedDatabase | undefined;
+let counts = { passed: 0, failed: 0, skipped: 0 };
+try {
+  if (files.length > 0) {
+    // Not durable: what a test run wrote is thrown away with its folder.
+    database = await startEmbeddedDatabase({
+      dataDir: join(folder, 'data'),
+      say,
+      maxConnections: 300,
+      durable: false,
+    });
+    process.env.IRONTRACK_TEST_DATABASE = JSON.stringify(database.connection);
+    counts = await runFiles(files);
+  }
+} finally {
+  await database?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+if (interrupted.signal.aborted) say('Interrupted.');
+if (counts.passed + counts.failed === 0) say('No test was run.');
+const { passed, failed, skipped } = counts;
+process.exitCode = failed > 0 || passed === 0 || interrupted.signal.aborted ? 1 : 0;
+process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+
+function findTestFiles(wanted: string[]): string[] {
+  return globSync(wanted, { cwd: repository, exclude: ['**/node_modules'] })
+    .map((path) => join(repository, path))
+    .toSorted();
+}
+
+/** Prints the readable report as it comes and returns what the final summary counted. */
+function runFiles(paths: string[]): Promise<typeof counts> {
+  const result = { passed: 0, failed: 0, skipped: 0 };
+  const events = run({
+    files: paths,
+    cwd: repository,
+    concurrency: filesAtOnce,
+    timeout: longestFileMs,
+    signal: interrupted.signal,
+  });
+  // The summary of the whole run names no file. What neither passed nor was left out failed or was cancelled.
+  events.on('test:summary', ({ file, counts: seen }) => {
+    if (file !== undefined) return;
+    result.passed = seen.passed;
+    result.skipped = seen.skipped + seen.todo;
+    result.failed = seen.tests - result.passed - result.skipped;
+  });
+  return new Promise((resolve, reject) => {
+    events.on('error', reject);
+    const report = events.compose(spec);
+    report.on('error', reject);
+    report.on('end', () => resolve(result));
+    report.pipe(process.stdout, { end: false });
+  });
+}
