@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the scratch files are source text, placeholders included.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findBoundaryFaults } from './boundaries.ts';
@@ -73,6 +74,12 @@ const rows: readonly Row[] = [
     file: 'tools/a.mjs',
     text: "await import('../server/src/config.ts');",
     rule: 'arrow',
+  },
+  {
+    fact: 'lets tools import the launcher that it shares with the server',
+    file: 'tools/a.mjs',
+    text: "import '../server/bin/pinned-node.mjs';",
+    also: { 'server/bin/pinned-node.mjs': '' },
   },
   {
     fact: 'refuses a lab that imports the server by its package name',

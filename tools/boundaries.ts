@@ -3,7 +3,14 @@
  * this file only compares them with what the code imports.
  */
 import { isBuiltin } from 'node:module';
-import { domainOrder, groundFolders, processFile, wiring, workspaceArrows } from './boundary-facts.ts';
+import {
+  domainOrder,
+  groundFolders,
+  processFile,
+  sharedFiles,
+  wiring,
+  workspaceArrows,
+} from './boundary-facts.ts';
 import { type Fault, reportFaults } from './fault.ts';
 import { findCycles, readWorkspaces, resolveImport, type Workspace } from './import-graph.ts';
 import { findFirstMention, isBarrel, listImports, type ModuleImport } from './module-imports.ts';
@@ -79,6 +86,7 @@ function checkImport(
     return undefined;
   }
   const destination = target.path.split('/', 1)[0] ?? '';
+  if (sharedFiles[target.path]?.includes(home)) return target.path;
   if (destination !== home) {
     if (!(workspaceArrows[home] ?? []).includes(destination)) {
       const allowed = (workspaceArrows[home] ?? []).join(' and ') || 'nothing of ours';

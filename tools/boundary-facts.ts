@@ -10,6 +10,14 @@ export const workspaceArrows: Readonly<Record<string, readonly string[]>> = {
   tools: [],
 };
 
+/**
+ * Single files that may be imported against the arrows. The launcher ships inside the server package, where the
+ * `irontrack` command needs it; it is plain JavaScript that knows nothing of the service.
+ */
+export const sharedFiles: Readonly<Record<string, readonly string[]>> = {
+  'server/bin/pinned-node.mjs': ['tools'],
+};
+
 /** The domains of the server in the order app.ts mounts them; each may call only those before it. */
 export const domainOrder: readonly string[] = [
   'audit',

@@ -21,8 +21,11 @@ const forbiddenNames: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Folders that exist on one machine only. A path that continues another one, such as `dist/tmp/`, is not meant. */
-const machinePath = /(?<![\w.})\]*/-])\/(?:work|root|tmp|home\/[\w.-]+|Users\/[\w.-]+)(?![\w.-])/;
+/**
+ * Folders of one machine or one person. The bare folders every system has (the temporary one, the one of root) are
+ * not meant, nor is a path that continues another one, such as `dist/tmp/a`.
+ */
+const machinePath = /(?<![\w.})\]*/-])\/(?:work(?![\w.-])|(?:root|tmp|home|Users)\/[\w.-]+)/;
 
 const registryHost =
   /\bregistry\.[\w-]+\.[a-z]{2,}|\/\/[^/\s'"]*(?:artifactory|verdaccio|nexus)|^\s*registry\s*=/im;
