@@ -11,11 +11,13 @@ export const workspaceArrows: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Single files that may be imported against the arrows. The launcher ships inside the server package, where the
- * `irontrack` command needs it; it is plain JavaScript that knows nothing of the service.
+ * Single files that may be imported against the arrows, and by whom. The launchers ship inside the server package,
+ * where the `irontrack` command needs them; the test runner starts one PostgreSQL for all test files.
  */
 export const sharedFiles: Readonly<Record<string, readonly string[]>> = {
   'server/bin/pinned-node.mjs': ['tools'],
+  'server/bin/irontrack.mjs': ['tools'],
+  'server/src/database/embedded.ts': ['tools'],
 };
 
 /** The domains of the server in the order app.ts mounts them; each may call only those before it. */

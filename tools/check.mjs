@@ -12,7 +12,7 @@ const outputLimit = 12_000;
 
 /** A warning that does not fail is one that nobody reads, so Biome's count as errors. */
 const checks = [
-  { name: 'format', args: [biome, 'format', '--colors=off', '.'] },
+  { name: 'format', args: [biome, 'format', '--colors=off', '--reporter=summary', '.'] },
   { name: 'lint', args: [biome, 'lint', '--colors=off', '--error-on-warnings', '.'] },
   { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit', '--pretty', 'false', '-p', '.'] },
   { name: 'boundaries', args: ['tools/boundaries.ts'] },
