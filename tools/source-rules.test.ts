@@ -110,6 +110,8 @@ describe('source rules', () => {
       'package-lock.json:4 lockfile',
     ]);
     assert.deepEqual(check(lock('"version": "1.0.0"')), ['package-lock.json:5 lockfile']);
+    const [fault] = findSourceFaults(readScratchTree(lock('"version": "1.0.0"', '"optional": true')));
+    assert.equal(fault?.severity, 'warning');
   });
 
   it('refuses a relative link in a document that leads nowhere', () => {

@@ -120,25 +120,28 @@ function isConst(type: Node): boolean {
   return isTypeReferenceNode(type) && isIdentifier(type.typeName) && type.typeName.text === 'const';
 }
 
-/** Every package is pinned by its integrity and none by an address, so that any mirror of the registry serves it. */
+/**
+ * Every package is pinned by its integrity and none by an address, so that any mirror of the registry serves it. A
+ * mirror that lacks the binaries of another platform leaves those without integrity: worth knowing, no failure.
+ */
 function checkLockfile(file: string, text: string): Fault[] {
   const faults: Fault[] = [];
-  const lines = text.split('\n');
   let name = '';
-  let isLink = false;
-  let hasIntegrity = false;
-  for (const [index, content] of lines.entries()) {
-    const report = (message: string): void => {
-      faults.push({ file, line: index + 1, rule: 'lockfile', message });
-    };
-    const opened = /^ {4}"(.*)": \{/.exec(content)?.[1];
-    if (opened !== undefined) [name, isLink, hasIntegrity] = [opened, false, false];
-    if (/^ {6}"link": true/.test(content)) isLink = true;
-    if (/^ {6}"integrity": "sha512-/.test(content)) hasIntegrity = true;
-    if (/"resolved": "[^"]*:/.test(content))
-      report('"resolved" is an address; .npmrc leaves it out, run npm install');
-    const isPackage = /^ {4}\}/.test(content) && name.includes('node_modules/');
-    if (isPackage && !isLink && !hasIntegrity) report(`${name} has no sha512 integrity`);
+  let members = new Set<string>();
+  for (const [index, content] of text.split('\n').entries()) {
+    const at = { file, line: index + 1, rule: 'lockfile' };
+    name = /^ {4}"(.*)": \{/.exec(content)?.[1] ?? name;
+    const member = /^ {6}"(link|optional|integrity)": (?:true|"sha512-)/.exec(content)?.[1];
+    if (member !== undefined) members.add(member);
+    if (/"resolved": "[^"]*:/.test(content)) {
+      faults.push({ ...at, message: '"resolved" is an address; .npmrc leaves it out, run npm install' });
+    }
+    if (!/^ {4}\}/.test(content)) continue;
+    if (name.includes('node_modules/') && !members.has('link') && !members.has('integrity')) {
+      const fault = { ...at, message: `${name} has no sha512 integrity` };
+      faults.push(members.has('optional') ? { ...fault, severity: 'warning' } : fault);
+    }
+    members = new Set();
   }
   return faults;
 }
