@@ -21,7 +21,7 @@
  * - What remains: who holds the predecessor *and* reads the database before the next rotation has the current token.
  *   They stole a live token to begin with.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { decodeBase64url } from './base64url.ts';
 
 const layout = { sessionId: 0, generation: 16, secret: 20, tag: 52, end: 68 } as const;
@@ -132,7 +132,7 @@ export const tagMatches = (tagKey: Buffer, token: RefreshToken): boolean =>
   timingSafeEqual(tagRefreshToken(tagKey, token), token.tag);
 
 /** What the database stores of a secret: SHA-256, 32 bytes. No salt or stretching, as there are 256 bits to guess. */
-export const hashRefreshSecret = (secret: Buffer): Buffer => createHash('sha256').update(secret).digest();
+export const hashRefreshSecret = (secret: Buffer): Buffer => hash('sha256', secret, 'buffer');
 
 /** Compares a secret with a stored hash in constant time; false for a hash of another length. */
 export const secretMatches = (secret: Buffer, storedHash: Buffer): boolean =>

@@ -39,7 +39,8 @@ const publishedSecrets: ReadonlyMap<string, string> = new Map([
 ]);
 
 // The y coordinates of the points of order 1, 2, 4 and 8, and their spellings past the field prime; the sign bit is
-// cleared before comparing. With such a "public key" one signature fits every message.
+// cleared before comparing. With such a "public key" one signature fits every message: OpenSSL takes it, Node 26 has
+// been seen to refuse it at verification, and neither says so in its manual.
 // https://github.com/jedisct1/libsodium (ge25519_has_small_order)
 const smallOrderPoints: ReadonlySet<string> = new Set([
   '0000000000000000000000000000000000000000000000000000000000000000',
