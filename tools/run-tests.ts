@@ -74,11 +74,19 @@ function runFiles(paths: string[]): Promise<typeof counts> {
     result.skipped = seen.skipped + seen.todo;
     result.failed = seen.tests - result.passed - result.skipped;
   });
+  // A file that holds no test is reported as a test of its own that passed.
+  const empty = new Set<string>();
+  events.on('test:pass', ({ name, nesting }) => {
+    if (nesting === 0 && paths.includes(name)) empty.add(name);
+  });
   return new Promise((resolve, reject) => {
     events.on('error', reject);
     const report = events.compose(spec);
     report.on('error', reject);
-    report.on('end', () => resolve(result));
+    report.on('end', () => {
+      for (const path of empty) say(`${path} holds no test, which counts as a failure.`);
+      resolve({ ...result, passed: result.passed - empty.size, failed: result.failed + empty.size });
+    });
     report.pipe(process.stdout, { end: false });
   });
 }

@@ -120,6 +120,7 @@ function allows(path: string, user: User, bit: number): boolean {
 }
 
 function findSetpriv(barrier: string, user: User): string {
+  // biome-ignore lint/style/noProcessEnv: where programs are is the system's business, not configuration of ours.
   const setpriv = (process.env.PATH ?? '/usr/bin:/bin')
     .split(delimiter)
     .map((folder) => join(folder, 'setpriv'))

@@ -8,11 +8,11 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, realpath } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { exitStatus, StartupError } from '../../startup-error.ts';
 import type { DatabaseConnection } from '../embedded.ts';
-import { asStartupError } from './failures.ts';
+import { asStartupError, dataFolderFull } from './failures.ts';
 
 export interface DataFolderLock {
   /** Tells later commands where the database of this instance listens. */
@@ -26,6 +26,7 @@ interface Holder {
 }
 
 const sqliteBusy = 5;
+const sqliteFull = 13;
 
 /** Makes the data folder when it is missing and returns its real path. */
 export async function openDataFolder(path: string): Promise<string> {
@@ -85,12 +86,14 @@ function tryLock(path: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });
-    // Nothing is ever written: the open transaction is the lock.
-    database.exec('BEGIN EXCLUSIVE');
+    // Nothing is ever written, not even a journal: the open transaction is the lock.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return database;
   } catch (error) {
     database?.close();
-    if (error instanceof Error && 'errcode' in error && error.errcode === sqliteBusy) return undefined;
+    const reason = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+    if (reason === sqliteBusy) return undefined;
+    if (reason === sqliteFull) throw dataFolderFull(dirname(path), error);
     throw new StartupError(
       exitStatus.badConfiguration,
       `The lock file ${path} cannot be used (${error instanceof Error ? error.message : String(error)}). Give the ` +

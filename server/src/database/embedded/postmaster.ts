@@ -60,38 +60,35 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
     }
   };
 
-  const keepRunning = async (first: Postmaster): Promise<void> => {
-    let postmaster = first;
-    let failures = 0;
-    for (;;) {
-      const readySince = Date.now();
-      const ended = await postmaster.ended;
-      if (ending.signal.aborted) return;
-      if (Date.now() - readySince > steadyAfterMs) failures = 0;
-      if (failures === 0) say(`PostgreSQL ended unexpectedly (${ended}). Starting it again.`);
-      const restarted = await restart(failures);
-      if (restarted === undefined) return;
-      failures = restarted.failures + 1;
-      postmaster = restarted.postmaster;
-      if (failures === 1 || restarted.complained) say('PostgreSQL is back.');
-    }
-  };
-
   /** Tries until it runs or stop() is called; complains about the first failure only. */
   const restart = async (failuresBefore: number) => {
-    for (let failures = failuresBefore, complained = false; ; failures += 1) {
-      await delay(failures === 0 ? 0 : Math.min(50 * 2 ** failures, longestBackoffMs), undefined, {
-        signal: ending.signal,
-      }).catch(() => {});
+    let complained = false;
+    for (let failures = failuresBefore; ; failures += 1) {
+      await pause(failures === 0 ? 0 : Math.min(50 * 2 ** failures, longestBackoffMs), ending.signal);
       if (ending.signal.aborted) return undefined;
       try {
         await clearLeftovers(clusterDir, binaries, say);
-        return { postmaster: await start(), failures, complained };
+        return { postmaster: await start(), failures };
       } catch (error) {
         if (!complained && !ending.signal.aborted)
           say(error instanceof Error ? error.message : String(error));
         complained = true;
       }
+    }
+  };
+
+  const keepRunning = async (first: Postmaster): Promise<void> => {
+    let running = { postmaster: first, failures: 0 };
+    for (;;) {
+      const since = Date.now();
+      const how = await running.postmaster.ended;
+      if (ending.signal.aborted) return;
+      say(`PostgreSQL ended unexpectedly (${how}). Starting it again.`);
+      const steady = Date.now() - since > steadyAfterMs;
+      const restarted = await restart(steady ? 0 : running.failures);
+      if (restarted === undefined) return;
+      say('PostgreSQL is back.');
+      running = { postmaster: restarted.postmaster, failures: restarted.failures + 1 };
     }
   };
 
@@ -119,6 +116,11 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
       process.off('exit', onExit);
     },
   };
+}
+
+/** A delay that an abort cuts short. */
+async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  await delay(durationMs, undefined, { signal }).catch(() => {});
 }
 
 function spawnPostmaster({ clusterDir, logFile, binaries, identity, settings }: PostmasterPlan): Postmaster {

@@ -9,6 +9,7 @@ import { commandFor, type Identity } from './identity.ts';
  * does), messages in English (failures.ts reads them), UTC (initdb would try every time zone of the system).
  */
 export function postgresEnvironment(): NodeJS.ProcessEnv {
+  // biome-ignore lint/style/noProcessEnv: handed on to a program, not read as configuration.
   const { PATH, SystemRoot, TEMP } = process.env;
   return { PATH, LC_ALL: 'C', TZ: 'UTC', ...(process.platform === 'win32' ? { SystemRoot, TEMP } : {}) };
 }
