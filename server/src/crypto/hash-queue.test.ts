@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { createHashQueue, HashQueueFull } from './hash-queue.ts';
 
@@ -152,6 +153,8 @@ test('a client that goes away while its job runs changes nothing', async () => {
   const first = add('first');
   const job = add('job', controller.signal);
   await finish('first');
+  // A signal can outlive the job; a listener left on it would be a leak.
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
   controller.abort();
   assert.equal(queue.running, 1);
   await finish('job');

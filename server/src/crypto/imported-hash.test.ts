@@ -170,6 +170,8 @@ const unusable: readonly [why: string, stored: string][] = [
   ['bcrypt of the broken kind', '$2x$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e'],
   ['bcrypt cut short', '$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6'],
   ['scrypt with 1 TiB', `$scrypt$ln=30,r=8,p=1$c29tZXNhbHQ$${key32}`],
+  ['scrypt just over the memory cap', `$scrypt$ln=18,r=8,p=1$c29tZXNhbHQ$${key32}`],
+  ['scrypt just over the time cap', `$scrypt$ln=14,r=8,p=17$c29tZXNhbHQ$${key32}`],
   ['scrypt with ln out of sight', `$scrypt$ln=9999999999,r=1,p=1$c29tZXNhbHQ$${key32}`],
   ['scrypt with a huge r', `$scrypt$ln=1,r=1000000000,p=1$c29tZXNhbHQ$${key32}`],
   ['scrypt with a huge p', `$scrypt$ln=1,r=1,p=1000000000$c29tZXNhbHQ$${key32}`],
