@@ -115,8 +115,8 @@ export async function listenForChanges(
     async close() {
       closed = true;
       wake();
+      await client?.end({ timeout: 0 });
       await listening;
-      await client?.end({ timeout: 1 });
     },
   };
 }

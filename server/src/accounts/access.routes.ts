@@ -1,0 +1,152 @@
+import { Me, PasswordUpdate, SignIn, SignInForm, SignUp } from '@irontrack/contract/access.ts';
+import { NoContent } from '@irontrack/contract/fields.ts';
+import { User } from '@irontrack/contract/users.ts';
+import type { FastifyReply } from 'fastify';
+import type { Static } from 'typebox';
+import type { App } from '../http/app.ts';
+import { readCookie, type SessionCookies } from '../http/cookies.ts';
+import { notAuthenticated, readBearer, readCaller } from '../http/guard.ts';
+import { parseFormBody } from '../http/json-body.ts';
+import { readSource } from '../http/request-source.ts';
+import { Problem, ValidationProblem } from '../problem.ts';
+import type { Sessions, SessionTokens } from '../sessions/sessions.ts';
+import type { Accounts } from './accounts.ts';
+import type { AttemptLimits } from './attempt-limits.ts';
+import { refreshWithinLimits } from './refresh.ts';
+
+interface Needs {
+  accounts: Accounts;
+  sessions: Sessions;
+  limits: AttemptLimits;
+  cookies: SessionCookies;
+}
+
+const tags = ['Browser flow'];
+
+/** The browser flow: the same calls as the token flow, with the tokens in cookies. */
+export function mountAccess(app: App, { accounts, sessions, limits, cookies }: Needs): void {
+  app.post(
+    '/api/v1/access/signup',
+    {
+      config: { access: 'public', sameSiteOnly: true },
+      schema: { tags, summary: 'Create an account', body: SignUp, response: { 201: User } },
+    },
+    async (request, reply) => {
+      const { confirmPassword, ...input } = request.body;
+      if (confirmPassword !== input.password) {
+        throw new ValidationProblem([
+          { type: 'value_error', field: 'body', message: "Value error, Passwords don't match" },
+        ]);
+      }
+      return reply.code(201).send(await accounts.signUp(input, readSource(request)));
+    },
+  );
+
+  // Forms are accepted here alone: a form on another site can be sent without the browser asking us first.
+  app.register(async (formApp: App) => {
+    formApp.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'buffer' },
+      (_request, body: Buffer, done) => {
+        try {
+          done(null, parseFormBody(body));
+        } catch (error) {
+          done(error instanceof Error ? error : new Error(String(error)));
+        }
+      },
+    );
+
+    formApp.post<{ Body: SignInBody }>(
+      '/api/v1/access/signin',
+      {
+        config: { access: 'public', sameSiteOnly: true },
+        schema: {
+          tags,
+          summary: 'Sign in, by form (OAuth 2 password form) or JSON, and get two cookies',
+          body: {
+            content: {
+              'application/x-www-form-urlencoded': { schema: SignInForm },
+              'application/json': { schema: SignIn },
+            },
+          },
+          response: { 204: NoContent },
+        },
+      },
+      async (request, reply) => {
+        const tokens = await accounts.signIn(readCredentials(request.body), readSource(request));
+        return setCookies(reply, tokens).code(204).send(null);
+      },
+    );
+  });
+
+  app.post(
+    '/api/v1/access/refresh-jwt',
+    {
+      config: { access: 'public' },
+      schema: { tags, summary: 'Rotate the refresh cookie and get a new access cookie', response: { 204: NoContent } },
+    },
+    async (request, reply) => {
+      const token = readCookie(request.headers.cookie, cookies.refreshName);
+      if (token === undefined) throw new Problem('refresh-token-refused');
+      const tokens = await refreshWithinLimits({ limits, sessions }, token, readSource(request));
+      return setCookies(reply, tokens).code(204).send(null);
+    },
+  );
+
+  app.post(
+    '/api/v1/access/logout',
+    {
+      config: { access: 'public' },
+      schema: { tags, summary: 'End the session of either cookie', response: { 204: NoContent } },
+    },
+    async (request, reply) => {
+      const { cookie, authorization } = request.headers;
+      // The cookies go whatever comes of it.
+      reply.header('set-cookie', cookies.clear());
+      const access = readBearer(authorization) ?? readCookie(cookie, cookies.accessName);
+      const refresh = readCookie(cookie, cookies.refreshName);
+      const tokens = { ...(access === undefined ? {} : { access }), ...(refresh === undefined ? {} : { refresh }) };
+      if (!(await sessions.signOut(tokens, readSource(request)))) throw notAuthenticated();
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.patch(
+    '/api/v1/access/password-update',
+    {
+      config: { access: 'user' },
+      schema: {
+        tags,
+        summary: 'Change the password and end every session of the user',
+        body: PasswordUpdate,
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      await accounts.changePassword(readCaller(request), request.body, readSource(request));
+      return reply.header('set-cookie', cookies.clear()).code(204).send(null);
+    },
+  );
+
+  app.get(
+    '/api/v1/access/me',
+    {
+      config: { access: 'user' },
+      schema: { tags, summary: 'The signed-in user, in short', response: { 200: Me } },
+    },
+    (request, reply) => {
+      reply.send(readCaller(request).user);
+    },
+  );
+
+  function setCookies(reply: FastifyReply, tokens: SessionTokens): FastifyReply {
+    const { accessToken, accessSeconds, refreshToken, refreshSeconds } = tokens;
+    return reply.header('set-cookie', cookies.issue(accessToken, accessSeconds, refreshToken, refreshSeconds));
+  }
+}
+
+type SignInBody = Static<typeof SignInForm> | SignIn;
+
+function readCredentials(body: SignInBody): SignIn {
+  return 'username' in body ? { email: body.username, password: body.password } : body;
+}

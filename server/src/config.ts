@@ -1,0 +1,223 @@
+/** The environment, read once, as one frozen and typed value. All faults are reported together. */
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { type FieldReader, flag, integer, lifetime, list, oneOf, optional, text } from './config-fields.ts';
+import { exitStatus, StartupError } from './startup-error.ts';
+
+/** One row a variable: how it is read, what it is without being set, and what it means (docs/configuration.md). */
+export const settings = {
+  HOST: setting(text(), '127.0.0.1', 'Address to listen on.'),
+  PORT: setting(integer(0, 65_535), '8000', 'Port to listen on; 0 picks a free one and prints it.'),
+  SOCKET_PATH: setting(optional(text()), '', 'Listen on this Unix domain socket instead.'),
+  DATABASE_URL: setting(
+    optional(text()),
+    '',
+    'PostgreSQL 15 or later, such as postgres://name:password@host/database. Unset: the embedded PostgreSQL.',
+  ),
+  DATABASE_DIRECT_URL: setting(
+    optional(text()),
+    '',
+    'The same database past a pooler, for LISTEN and migrations. Unset: DATABASE_URL.',
+  ),
+  DATABASE_POOL_SIZE: setting(integer(1, 1000), '10', 'Database connections of each worker at most.'),
+  DATA_DIR: setting(text(), './.irontrack', 'Folder of the embedded database and of the keys.'),
+  HASH_CONCURRENCY: setting(
+    integer(1, 64),
+    String(Math.min(availableParallelism(), 4)),
+    'Password hashes computed at once. Default: the number of cores, at most 4.',
+  ),
+  HASH_MAX_WAIT_MS: setting(
+    integer(0, 60_000),
+    '5000',
+    'A sign-in that would wait longer than this for its turn gets 503 with Retry-After at once.',
+  ),
+  ARGON2_MEMORY_KIB: setting(integer(8, 4_194_304), '65536', 'Argon2id memory, KiB.'),
+  ARGON2_PASSES: setting(integer(1, 100), '3', 'Argon2id passes over the memory.'),
+  ARGON2_PARALLELISM: setting(integer(1, 16), '1', 'Argon2id lanes.'),
+  ACCESS_TOKEN_TTL: setting(lifetime('1s', '1d'), '30m', 'Lifetime of an access token: 90s, 30m, 12h, 7d.'),
+  REFRESH_TOKEN_TTL: setting(
+    lifetime('1s', '365d'),
+    '30d',
+    'A session ends when it was not refreshed for this long.',
+  ),
+  SESSION_MAX_TTL: setting(lifetime('1s', '3650d'), '365d', 'A session ends at this age, however busy.'),
+  TOKEN_ISSUER: setting(text(), 'irontrack', '`iss` of the access tokens.'),
+  TOKEN_AUDIENCE: setting(text(), 'irontrack', '`aud` of the access tokens.'),
+  SIGNING_KEY: setting(
+    optional(text()),
+    '',
+    'Ed25519 private key as a JWK. Unset: made at the first start and kept in DATA_DIR with mode 0600.',
+  ),
+  COOKIE_SECURE: setting(
+    optional(flag()),
+    '',
+    'Cookies only over HTTPS. Default: on unless HOST is a loopback address. off on a public address is refused.',
+  ),
+  COOKIE_PREFIX: setting(
+    optional(flag()),
+    '',
+    'The __Host- and __Secure- cookie names. Default: on with secure cookies.',
+  ),
+  TRUSTED_PROXIES: setting(
+    list(),
+    '',
+    'Addresses or CIDR ranges, separated by commas, whose X-Forwarded-For counts; `unix` for a Unix socket.',
+  ),
+  CORS_ORIGINS: setting(list(), '', 'Origins, separated by commas, that may call with credentials.'),
+  RATE_LIMIT: setting(flag(), 'on', 'Limits on sign-in, sign-up and refresh. off is for load tests.'),
+  ADMIN_EMAIL: setting(text(), 'admin@irontrack.local', 'E-mail of the primary administrator at the first start.'),
+  ADMIN_PASSWORD: setting(
+    optional(text()),
+    '',
+    'Password of the primary administrator at the first start. Unset: one is made and printed once.',
+  ),
+  LOG_LEVEL: setting(
+    oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    'info',
+    'What is logged. The line of each request is info.',
+  ),
+  LOG_FORMAT: setting(
+    optional(oneOf('json', 'pretty')),
+    '',
+    'json or pretty. Default: pretty on a terminal, else json.',
+  ),
+} as const;
+
+interface Setting<Value> {
+  read: FieldReader<Value>;
+  fallback: string;
+  meaning: string;
+}
+
+function setting<Value>(read: FieldReader<Value>, fallback: string, meaning: string): Setting<Value> {
+  return { read, fallback, meaning };
+}
+
+type Values = { [Name in keyof typeof settings]: (typeof settings)[Name] extends Setting<infer Value> ? Value : never };
+
+export type Config = ReturnType<typeof arrange>;
+
+/**
+ * Reads the environment.
+ *
+ * @param environment variables by name, such as `process.env`; an empty value counts as unset
+ * @param isTerminal whether standard output is one
+ * @throws StartupError with status 78 that names every variable that is wrong, each with what it should be
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>, isTerminal: boolean): Config {
+  const faults: string[] = [];
+  const values = readValues(environment, faults);
+  if (values !== undefined) faults.push(...findContradictions(values));
+  if (values === undefined || faults.length > 0) {
+    const list = faults.map((fault) => `  ${fault}`).join('\n');
+    throw new StartupError(exitStatus.badConfiguration, `The configuration is not usable:\n${list}`);
+  }
+  return arrange(values, isTerminal);
+}
+
+function readValues(
+  environment: Readonly<Record<string, string | undefined>>,
+  faults: string[],
+): Values | undefined {
+  const values: Record<string, unknown> = {};
+  for (const [name, { read, fallback }] of Object.entries(settings)) {
+    const given = environment[name];
+    const outcome = read(given === undefined || given === '' ? fallback : given);
+    if ('fault' in outcome) faults.push(`${name} ${outcome.fault}`);
+    else values[name] = outcome.value;
+  }
+  // parser: each value was read by the reader that its row names.
+  return faults.length === 0 ? (values as Values) : undefined;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Each value may be fine on its own and wrong beside another. */
+function findContradictions(values: Values): string[] {
+  const faults: string[] = [];
+  const local = values.SOCKET_PATH !== undefined || isLoopback(values.HOST);
+  if (values.COOKIE_SECURE === false && !local) {
+    faults.push(
+      `COOKIE_SECURE must not be off while HOST is ${values.HOST}: sessions would cross the network in clear. ` +
+        'Leave it on and put TLS in front, or listen on 127.0.0.1.',
+    );
+  }
+  if (values.COOKIE_PREFIX === true && values.COOKIE_SECURE === false) {
+    faults.push('COOKIE_PREFIX must not be on while COOKIE_SECURE is off: browsers drop such cookies.');
+  }
+  if (values.ARGON2_MEMORY_KIB < 8 * values.ARGON2_PARALLELISM) {
+    faults.push('ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM (RFC 9106).');
+  }
+  if (values.REFRESH_TOKEN_TTL < values.ACCESS_TOKEN_TTL) {
+    faults.push('REFRESH_TOKEN_TTL must not be shorter than ACCESS_TOKEN_TTL.');
+  }
+  for (const origin of values.CORS_ORIGINS) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      faults.push(`CORS_ORIGINS must list origins such as https://app.example.org, not ${origin}.`);
+    }
+  }
+  for (const proxy of values.TRUSTED_PROXIES) {
+    const [address = '', bits = '0'] = proxy.split('/');
+    const family = isIP(address);
+    if (proxy !== 'unix' && (family === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128))) {
+      faults.push(`TRUSTED_PROXIES must list addresses, CIDR ranges or unix, not ${proxy}.`);
+    }
+  }
+  for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const) {
+    const url = values[name];
+    // The value may hold a password, so the message does not repeat it.
+    if (url !== undefined && !/^postgres(ql)?:\/\/./.test(url)) {
+      faults.push(`${name} must look like postgres://name:password@host:5432/database.`);
+    }
+  }
+  if (values.DATABASE_DIRECT_URL !== undefined && values.DATABASE_URL === undefined) {
+    faults.push('DATABASE_DIRECT_URL is of use only beside DATABASE_URL.');
+  }
+  if (values.ADMIN_PASSWORD !== undefined && values.ADMIN_PASSWORD.length < 8) {
+    faults.push('ADMIN_PASSWORD must have at least 8 characters.');
+  }
+  return faults;
+}
+
+function arrange(values: Values, isTerminal: boolean) {
+  const cookieSecure = values.COOKIE_SECURE ?? !(values.SOCKET_PATH === undefined && isLoopback(values.HOST));
+  return Object.freeze({
+    listen:
+      values.SOCKET_PATH === undefined
+        ? { host: values.HOST, port: values.PORT }
+        : { path: values.SOCKET_PATH },
+    database: {
+      url: values.DATABASE_URL,
+      directUrl: values.DATABASE_DIRECT_URL ?? values.DATABASE_URL,
+      poolSize: values.DATABASE_POOL_SIZE,
+      timeoutMs: 5_000,
+    },
+    dataDir: resolve(values.DATA_DIR),
+    hashing: {
+      concurrency: values.HASH_CONCURRENCY,
+      maxWaitMs: values.HASH_MAX_WAIT_MS,
+      parameters: {
+        memoryKib: values.ARGON2_MEMORY_KIB,
+        passes: values.ARGON2_PASSES,
+        parallelism: values.ARGON2_PARALLELISM,
+      },
+    },
+    tokens: {
+      accessTtlMs: values.ACCESS_TOKEN_TTL,
+      refreshTtlMs: values.REFRESH_TOKEN_TTL,
+      sessionMaxTtlMs: values.SESSION_MAX_TTL,
+      issuer: values.TOKEN_ISSUER,
+      audience: values.TOKEN_AUDIENCE,
+      signingKey: values.SIGNING_KEY,
+    },
+    cookies: { secure: cookieSecure, prefix: values.COOKIE_PREFIX ?? cookieSecure },
+    trustedProxies: values.TRUSTED_PROXIES,
+    corsOrigins: values.CORS_ORIGINS,
+    rateLimit: values.RATE_LIMIT,
+    administrator: { email: values.ADMIN_EMAIL.toLowerCase(), password: values.ADMIN_PASSWORD },
+    log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT ?? (isTerminal ? 'pretty' : 'json') },
+  });
+}

@@ -1,0 +1,61 @@
+/** Errors leave through here: one shape for all, and nothing in it that only the log may know. */
+import type { ProblemBody, ValidationProblemBody } from '@irontrack/contract/problem-body.ts';
+import { type ProblemCode, problems, problemType } from '@irontrack/contract/problems.ts';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem, ValidationProblem } from '../problem.ts';
+
+export const problemMediaType = 'application/problem+json; charset=utf-8';
+
+/** Where unexpected errors are reported: the whole error, with the request it happened in. */
+export type ReportError = (error: unknown, requestId: string, route: string | undefined) => void;
+
+/** What Fastify itself throws, in our words. Anything else it throws is a fault of ours. */
+const frameworkProblems: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-request',
+  FST_ERR_BAD_URL: 'malformed-request',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri-too-long',
+};
+
+export function problemBody(problem: Problem, requestId: string): ProblemBody | ValidationProblemBody {
+  const members = {
+    detail: problem.message,
+    code: problem.code,
+    type: problemType(problem.code),
+    title: problems[problem.code].title,
+    status: problem.status,
+    instance: `urn:irontrack:request:${requestId}`,
+  };
+  return problem instanceof ValidationProblem
+    ? { message: 'Validation Error', details: [...problem.details], ...members }
+    : members;
+}
+
+/** Answers with a problem; the way out for the error handler and for hooks alike. */
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  return reply
+    .code(problem.status)
+    .headers(problem.headers)
+    .header('content-type', problemMediaType)
+    .send(JSON.stringify(problemBody(problem, reply.request.id)));
+}
+
+/** The error handler of the application. */
+export function createErrorHandler(report: ReportError) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const problem = asProblem(error);
+    if (problem.status >= 500) report(error, request.id, request.routeOptions.url);
+    return sendProblem(reply, problem);
+  };
+}
+
+function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const code = isFrameworkError(error) ? frameworkProblems[error.code] : undefined;
+  return new Problem(code ?? 'internal-error', undefined, { cause: error });
+}
+
+function isFrameworkError(error: unknown): error is FastifyError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+}

@@ -1,0 +1,51 @@
+/** The `format`s that the contract's strings name. Each is linear in the length of the text. */
+
+// RFC 5322 dot-atom with letters of any script (RFC 6531), then a host name of at least two labels.
+const localPart = /^[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+)*$/u;
+const label = /^[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}-]{0,61}[\p{L}\p{N}\p{M}])?$/u;
+
+/** An address that mail can be sent to: at most 64 characters, `@`, a domain of two or more labels. */
+export function isEmail(text: string): boolean {
+  const at = text.lastIndexOf('@');
+  if (at < 1 || at > 64 || text.length > 254) return false;
+  const labels = text.slice(at + 1).split('.');
+  return labels.length >= 2 && localPart.test(text.slice(0, at)) && labels.every((part) => label.test(part));
+}
+
+/** What a password that a person chooses must have, each with the sentence for when it has not. */
+const passwordRules: readonly [RegExp, string][] = [
+  [/\p{Ll}/u, 'a lower-case letter'],
+  [/\p{Lu}/u, 'an upper-case letter'],
+  [/\p{Nd}/u, 'a digit'],
+  [/[^\p{Ll}\p{Lu}\p{Nd}]/u, 'a character that is neither a letter of those nor a digit'],
+];
+
+export function missingFromPassword(password: string): string[] {
+  return passwordRules.filter(([pattern]) => !pattern.test(password)).map(([, what]) => what);
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+const zonedInstant =
+  /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i;
+
+/** RFC 3339 with a zone; refuses 31 February as well as hour 24. */
+export function isZonedInstant(text: string): boolean {
+  const match = zonedInstant.exec(text);
+  if (match === null) return false;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map((digits) => Number(digits ?? 0));
+  // Date.UTC rolls over what is out of range, so whatever comes back changed was no date.
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return (
+    year >= 1 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24 && minute < 60 && second < 60
+  );
+}
+
+export const formats = {
+  email: isEmail,
+  uuid: (text: string) => uuid.test(text),
+  'new-password': (text: string) => missingFromPassword(text).length === 0,
+  'date-time-with-zone': isZonedInstant,
+  // Only in what leaves, which this program made itself.
+  'date-time': isZonedInstant,
+} as const;

@@ -1,0 +1,81 @@
+/** Builds the empty application: what is true of every route before there is one. */
+import Fastify, { type FastifyServerOptions } from 'fastify';
+import { NoQuery } from '@irontrack/contract/fields.ts';
+import { Problem } from '../problem.ts';
+import type { App } from './app.ts';
+import { createErrorHandler, type ReportError, sendProblem } from './errors.ts';
+import { parseJsonBody } from './json-body.ts';
+import type { Observer } from './observe.ts';
+import { createRouteTable } from './route-table.ts';
+import { requireSuccessSchema } from './success-schema.ts';
+import { createTrustCheck } from './trusted-proxies.ts';
+import { createValidatorCompiler } from './validation.ts';
+
+/** Accounts need little; a route that needs more says so. */
+const bodyLimit = 64 * 1024;
+
+export interface ServerSettings {
+  observer: Observer;
+  trustedProxies: readonly string[];
+  report: ReportError;
+}
+
+export function createServer({ observer, trustedProxies, report }: ServerSettings): App {
+  const options: FastifyServerOptions = {
+    serverFactory: (handler, serverOptions) => observer.createServer(handler, { ...serverOptions, ...httpLimits }),
+    clientErrorHandler: observer.clientErrorHandler,
+    genReqId: observer.genReqId,
+    // The access line is the observer's. Fastify's own logger would cost a child logger a request.
+    logger: false,
+    requestIdHeader: false,
+    bodyLimit,
+    trustProxy: createTrustCheck(trustedProxies),
+    // An e-mail in a path, percent-encoded in the worst case.
+    routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
+    // While draining, open connections are still served; the listener alone is closed.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    requestTimeout: httpLimits.requestTimeout,
+    keepAliveTimeout: httpLimits.keepAliveTimeout,
+    frameworkErrors: (error, request, reply) => errorHandler(error, request, reply),
+  };
+  const errorHandler = createErrorHandler(report);
+  const app: App = Fastify(options);
+  const routes = createRouteTable();
+  observer.mount(app);
+  app.setValidatorCompiler(createValidatorCompiler());
+  app.setErrorHandler(errorHandler);
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = routes.methodsAt(new URL(request.url, 'http://localhost').pathname);
+    const problem =
+      allowed.length === 0
+        ? new Problem('route-not-found')
+        : new Problem('method-not-allowed', undefined, { headers: { allow: allowed.join(', ') } });
+    return sendProblem(reply, problem);
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseJsonBody(Buffer.isBuffer(body) ? body : Buffer.from(body)));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
+  app.addHook('onRoute', (route) => {
+    routes.add(route);
+    requireSuccessSchema(route);
+    // Unknown query parameters are refused everywhere, also where none is known.
+    if (route.schema !== undefined) route.schema.querystring ??= NoQuery;
+  });
+  return app;
+}
+
+/** Milliseconds and bytes; a client that is slower or larger than this is not waited for. */
+const httpLimits = {
+  requestTimeout: 30_000,
+  headersTimeout: 15_000,
+  // Longer than the idle time of common proxies (60 s), so that it is the proxy that closes an idle connection.
+  keepAliveTimeout: 72_000,
+  maxHeaderSize: 16 * 1024,
+  connectionsCheckingInterval: 5_000,
+} as const;

@@ -1,0 +1,101 @@
+/** Validates what comes in, and says every fault at once in the words of the contract. */
+import { Ajv, type ErrorObject } from 'ajv';
+import type { FastifySchemaCompiler } from 'fastify';
+import { type ValidationDetail, ValidationProblem } from '../problem.ts';
+import { formats, missingFromPassword } from './formats.ts';
+
+/** A body of 64 KiB can hold thousands of unknown fields; nobody reads more faults than this. */
+const mostDetails = 100;
+
+const options = { allErrors: true, useDefaults: true, strict: true, allowUnionTypes: true, verbose: true, formats } as const;
+
+/** Compiles the schemas of the routes for Fastify. Path and query are text, so numbers and booleans are read out of it. */
+export function createValidatorCompiler(): FastifySchemaCompiler<object> {
+  const bodies = new Ajv(options);
+  const texts = new Ajv({ ...options, coerceTypes: true });
+  return ({ schema, httpPart }) => {
+    const validate = (httpPart === 'body' ? bodies : texts).compile(schema);
+    return (value: unknown) => {
+      if (validate(value)) return { value };
+      return { error: new ValidationProblem(describeFaults(validate.errors ?? [])) };
+    };
+  };
+}
+
+function describeFaults(errors: readonly ErrorObject[]): ValidationDetail[] {
+  const details: ValidationDetail[] = [];
+  for (const error of errors) {
+    const detail = describeFault(error);
+    // A union reports each of its branches; the client made one mistake.
+    if (detail === undefined || details.some((known) => known.field === detail.field)) continue;
+    details.push(detail);
+    if (details.length === mostDetails) break;
+  }
+  return details;
+}
+
+type Describe = (error: ErrorObject) => { type: string; message: string };
+
+/** One row a JSON Schema keyword. The types are the names that clients of the original service know. */
+const descriptions: Readonly<Record<string, Describe>> = {
+  required: () => ({ type: 'missing', message: 'Field required' }),
+  additionalProperties: () => ({ type: 'extra_forbidden', message: 'This field is not known here' }),
+  minLength: ({ params }) => ({
+    type: 'string_too_short',
+    message: `Should have at least ${params.limit} character${params.limit === 1 ? '' : 's'}`,
+  }),
+  maxLength: ({ params }) => ({
+    type: 'string_too_long',
+    message: `Should have at most ${params.limit} characters`,
+  }),
+  minimum: ({ params }) => ({
+    type: 'greater_than_equal',
+    message: `Should be greater than or equal to ${params.limit}`,
+  }),
+  maximum: ({ params }) => ({ type: 'less_than_equal', message: `Should be less than or equal to ${params.limit}` }),
+  minItems: ({ params }) => ({ type: 'too_short', message: `Should have at least ${params.limit} item(s)` }),
+  maxItems: ({ params }) => ({ type: 'too_long', message: `Should have at most ${params.limit} item(s)` }),
+  type: ({ params }) => ({ type: `${params.type}_type`, message: `Should be a valid ${params.type}` }),
+  anyOf: ({ parentSchema }) => ({ type: 'literal_error', message: `Should be ${choices(parentSchema)}` }),
+  format: ({ params, data }) => describeFormat(params.format, data),
+};
+
+function describeFault(error: ErrorObject): ValidationDetail | undefined {
+  // Inside a union, the union's own error says it better.
+  if (/\/anyOf\/\d+\//.test(error.schemaPath)) return undefined;
+  const { type, message } = descriptions[error.keyword]?.(error) ?? {
+    type: error.keyword,
+    message: error.message ?? 'Not valid',
+  };
+  return { type, field: fieldOf(error), message };
+}
+
+function fieldOf(error: ErrorObject): string {
+  if (typeof error.params.missingProperty === 'string') return error.params.missingProperty;
+  if (typeof error.params.additionalProperty === 'string') return error.params.additionalProperty.slice(0, 100);
+  const segments = error.instancePath.split('/').filter((segment) => segment !== '' && !/^\d+$/.test(segment));
+  return (segments.at(-1) ?? 'body').replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+function choices(schema: unknown): string {
+  if (typeof schema !== 'object' || schema === null || !('anyOf' in schema) || !Array.isArray(schema.anyOf)) {
+    return 'one of the allowed values';
+  }
+  const names = schema.anyOf.map((branch: { const?: unknown; type?: unknown }) =>
+    branch.const === undefined ? String(branch.type) : `'${branch.const}'`,
+  );
+  return names.length === 1 ? `${names[0]}` : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+}
+
+function describeFormat(format: unknown, data: unknown): { type: string; message: string } {
+  if (format === 'new-password' && typeof data === 'string') {
+    return { type: 'value_error', message: `A password needs ${missingFromPassword(data).join(', ')}` };
+  }
+  const sentences: Readonly<Record<string, [string, string]>> = {
+    email: ['value_error', 'Should be an e-mail address such as ada@example.org'],
+    uuid: ['uuid_parsing', 'Should be a UUID'],
+    'date-time-with-zone': ['timezone_aware', 'Should be an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z'],
+  };
+  const [type, message] = sentences[String(format)] ?? ['value_error', 'Not in the expected format'];
+  return { type, message };
+}

@@ -1,0 +1,44 @@
+import type { RoleSlug } from '@irontrack/contract/roles.ts';
+import { part, type Sql } from '../database/sql.ts';
+
+export interface RoleHolder {
+  id: string;
+  email: string;
+  isActive: boolean;
+  roleSlug: RoleSlug;
+  isPrimaryAdministrator: boolean;
+}
+
+/**
+ * Lets one transaction at a time change who is what, until it ends. Locking the rows alone would not do: two
+ * administrators who demote each other would each hold one row and wait for the other's.
+ */
+export async function lockStandings(tx: Sql): Promise<void> {
+  await tx`select pg_advisory_xact_lock(hashtextextended('irontrack:standings', 0))`;
+}
+
+/** Locks the row, so that a sign-in that is under way comes before or after the change, not in between. */
+export async function lockRoleHolder(
+  tx: Sql,
+  who: { email: string } | { id: string },
+): Promise<RoleHolder | undefined> {
+  const [holder] = await tx<RoleHolder>`
+    select id, email, is_active as "isActive", role_slug as "roleSlug",
+      is_primary_administrator as "isPrimaryAdministrator"
+    from users
+    where ${'id' in who ? part`id = ${who.id}` : part`email = lower(${who.email})`}
+    for update`;
+  return holder;
+}
+
+export async function hasAnotherActiveSuperuser(tx: Sql, userId: string): Promise<boolean> {
+  const [row] = await tx<{ found: boolean }>`
+    select exists (
+      select from users where role_slug = 'superuser' and is_active and id <> ${userId}
+    ) as found`;
+  return row?.found ?? false;
+}
+
+export async function updateRole(tx: Sql, userId: string, role: RoleSlug, now: Date): Promise<void> {
+  await tx`update users set role_slug = ${role}, updated_at = ${now} where id = ${userId}`;
+}

@@ -1,0 +1,47 @@
+import type { PublicSigningJwk } from '../crypto/signing-key.ts';
+import type { Sql } from '../database/sql.ts';
+
+/** @returns whether the key was not known before; a key that comes back is not */
+export async function insertSigningKey(
+  tx: Sql,
+  publicJwk: PublicSigningJwk,
+  now: Date,
+  verifyUntil: Date,
+): Promise<boolean> {
+  const rows = await tx`
+    insert into signing_keys (kid, public_jwk, created_at, verify_until)
+    values (${publicJwk.kid}, ${publicJwk}::jsonb, ${now}, ${verifyUntil})
+    on conflict (kid) do nothing
+    returning kid`;
+  return rows.length > 0;
+}
+
+/** Only ever moves the time ahead. */
+export async function renewSigningKey(sql: Sql, kid: string, verifyUntil: Date): Promise<void> {
+  await sql`
+    update signing_keys set verify_until = ${verifyUntil} where kid = ${kid} and verify_until < ${verifyUntil}`;
+}
+
+export interface SigningKeyRow {
+  publicJwk: PublicSigningJwk;
+  verifyUntil: Date;
+}
+
+export async function selectSigningKeys(sql: Sql, now: Date): Promise<SigningKeyRow[]> {
+  return await sql<SigningKeyRow>`
+    select public_jwk as "publicJwk", verify_until as "verifyUntil"
+    from signing_keys
+    where verify_until > ${now}
+    order by created_at desc, kid`;
+}
+
+/** Cuts off every key but one, at once. */
+export async function cutOffOtherSigningKeys(tx: Sql, kid: string, now: Date): Promise<string[]> {
+  const rows = await tx<{ kid: string }>`
+    update signing_keys set verify_until = ${now} where kid <> ${kid} and verify_until > ${now} returning kid`;
+  return rows.map((row) => row.kid);
+}
+
+export async function deleteExpiredSigningKeys(sql: Sql, before: Date): Promise<void> {
+  await sql`delete from signing_keys where verify_until < ${before}`;
+}

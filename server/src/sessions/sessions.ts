@@ -1,0 +1,304 @@
+/** Sessions: started by a sign-in, kept alive by refresh rotation, ended once and everywhere. */
+import type { Session } from '@irontrack/contract/sessions.ts';
+import type { User } from '@irontrack/contract/users.ts';
+import { uuidv7 } from 'uuidv7';
+import type { Audit } from '../audit/audit.ts';
+import type { Clock } from '../clock.ts';
+import { createAccessTokenIssuer } from '../crypto/access-token.ts';
+import {
+  createFirstRefreshToken,
+  createSuccessor,
+  deriveSuccessorSecret,
+  encodeRefreshToken,
+  hashRefreshSecret,
+  parseRefreshToken,
+  type RefreshToken,
+  rotationSaltBytes,
+  secretMatches,
+  tagMatches,
+} from '../crypto/refresh-token.ts';
+import type { Database } from '../database/database.ts';
+import type { Sql } from '../database/sql.ts';
+import type { Caller } from '../http/guard.ts';
+import type { RequestSource } from '../http/request-source.ts';
+import { Problem } from '../problem.ts';
+import type { Callers } from './callers.ts';
+import type { Keyring } from './keyring.ts';
+import {
+  endLiveSession,
+  endLiveSessionsOfUser,
+  findRefreshState,
+  insertSession,
+  type RefreshState,
+  rotateRefreshToken,
+  selectLiveSessions,
+} from './sessions.sql.ts';
+
+/** What a client holds of a session. */
+export interface SessionTokens {
+  accessToken: string;
+  accessSeconds: number;
+  refreshToken: string;
+  refreshSeconds: number;
+}
+
+/** Why a session ended; kept in its row and in the audit trail. */
+export type EndReason =
+  | 'signed out'
+  | 'revoked'
+  | 'password changed'
+  | 'password set by an administrator'
+  | 'deactivated'
+  | 'refresh token reused';
+
+export interface Sessions {
+  /**
+   * Starts a session in the transaction of the sign-in, provided that the account is active and its password hash
+   * still is the one that was verified.
+   *
+   * @returns undefined when it is not: the account changed while the password was being checked
+   */
+  start(
+    tx: Sql,
+    account: { userId: string; verifiedHash: string },
+    source: RequestSource,
+  ): Promise<{ sessionId: string; tokens: SessionTokens } | undefined>;
+  /** @throws Problem `refresh-token-refused` */
+  refresh(refreshToken: string, source: RequestSource): Promise<SessionTokens>;
+  /** Ends the session of whichever token is still good. @returns whether there was one */
+  signOut(tokens: { access?: string; refresh?: string }, source: RequestSource): Promise<boolean>;
+  list(caller: Caller, source: RequestSource): Promise<Session[]>;
+  /** @throws Problem `session-not-found`, also for somebody else's session unless the caller is a superuser */
+  end(caller: Caller, sessionId: string, source: RequestSource): Promise<void>;
+  endOthers(caller: Caller, source: RequestSource): Promise<void>;
+  /** Ends all sessions of a user in a transaction; call `forget` with what it returns after the commit. */
+  endAllOfUser(tx: Sql, userId: string, because: EndReason): Promise<string[]>;
+  forget(userId: string, sessionIds: readonly string[]): void;
+}
+
+/** A second use of a refresh token this soon after the first gets the same successor: two tabs, a lost answer. */
+export const graceMs = 10_000;
+
+interface Needs {
+  database: Database;
+  audit: Audit;
+  clock: Clock;
+  keyring: Keyring;
+  callers: Callers;
+  randomBytes: (size: number) => Buffer;
+  lifetimes: { accessTtlMs: number; refreshTtlMs: number; sessionMaxTtlMs: number };
+  token: { issuer: string; audience: string };
+  /** For the metric: a refresh token came back after its grace. */
+  onReuse: () => void;
+}
+
+export function createSessions(needs: Needs): Sessions {
+  const { database, audit, clock, keyring, callers, randomBytes, lifetimes, token, onReuse } = needs;
+  const accessSeconds = Math.floor(lifetimes.accessTtlMs / 1000);
+  let issuer = { kid: '', issue: createIssuer() };
+
+  function createIssuer() {
+    return createAccessTokenIssuer({ key: keyring.current(), ...token, ttlSeconds: accessSeconds });
+  }
+
+  function issueAccessToken(userId: string, sessionId: string, now: Date): string {
+    const { kid } = keyring.current();
+    if (issuer.kid !== kid) issuer = { kid, issue: createIssuer() };
+    const nowSeconds = Math.floor(now.getTime() / 1000);
+    return issuer.issue({ sub: userId, sid: sessionId, jti: uuidv7(), nowSeconds }).token;
+  }
+
+  function tokensOf(userId: string, sessionId: string, refreshToken: string, endsAt: Date, now: Date): SessionTokens {
+    return {
+      accessToken: issueAccessToken(userId, sessionId, now),
+      accessSeconds,
+      refreshToken,
+      refreshSeconds: Math.max(0, Math.floor((endsAt.getTime() - now.getTime()) / 1000)),
+    };
+  }
+
+  const idleEnd = (now: Date) => new Date(now.getTime() + lifetimes.refreshTtlMs);
+
+  /** The successor again, when this token is the last one but one and was rotated a moment ago. */
+  function repeatSuccessor(state: RefreshState, presented: RefreshToken, now: Date): SessionTokens | undefined {
+    const { previousHash, rotationSalt, rotatedAt } = state;
+    if (previousHash === null || rotationSalt === null || rotatedAt === null) return undefined;
+    if (presented.generation !== state.generation - 1 || !secretMatches(presented.secret, previousHash)) {
+      return undefined;
+    }
+    if (now.getTime() - rotatedAt.getTime() > graceMs) return undefined;
+    const successor = createSuccessor(state.tagKey, presented, rotationSalt);
+    return tokensOf(state.userId, presented.sessionId, successor.token, state.endsAt, now);
+  }
+
+  async function endReused(state: RefreshState, presented: RefreshToken, source: RequestSource): Promise<void> {
+    const now = clock();
+    const ended = await database.transaction(source.requestId, async (tx) => {
+      const userId = await endLiveSession(tx, presented.sessionId, 'refresh token reused', now);
+      if (userId === undefined) return false;
+      await audit.record(tx, source, {
+        action: 'refresh.reused',
+        subjectId: userId,
+        sessionId: presented.sessionId,
+        details: { generation: presented.generation, current: state.generation },
+      });
+      return true;
+    });
+    callers.forgetSession(presented.sessionId);
+    if (ended) onReuse();
+  }
+
+  /** What to do with a token that is not the live one of its session: repeat, refuse, or end the session. */
+  async function settleStale(presented: RefreshToken, source: RequestSource): Promise<SessionTokens | undefined> {
+    const now = clock();
+    const state = await findRefreshState(database.sql, presented.sessionId, now);
+    if (state === undefined) return undefined;
+    const repeated = repeatSuccessor(state, presented, now);
+    if (repeated !== undefined) return repeated;
+    // Only what was issued for this session can have been stolen from it; anything else is a guess and ends nothing.
+    const isLive = presented.generation === state.generation && secretMatches(presented.secret, state.currentHash);
+    if (!isLive && tagMatches(state.tagKey, presented) && presented.generation <= state.generation) {
+      await endReused(state, presented, source);
+    }
+    return undefined;
+  }
+
+  async function endOne(
+    sessionId: string,
+    event: { action: 'user.signed_out' | 'session.revoked'; because: EndReason; actorId: string | null },
+    source: RequestSource,
+  ): Promise<boolean> {
+    const now = clock();
+    const userId = await database.transaction(source.requestId, async (tx) => {
+      const owner = await endLiveSession(tx, sessionId, event.because, now);
+      if (owner === undefined) return undefined;
+      const actorId = event.actorId ?? owner;
+      await audit.record(tx, source, { action: event.action, actorId, subjectId: owner, sessionId });
+      return owner;
+    });
+    callers.forgetSession(sessionId);
+    return userId !== undefined;
+  }
+
+  /** The session that a refresh token proves to hold: the live one of its generation, or its last predecessor. */
+  async function findHolder(refreshToken: string): Promise<string | undefined> {
+    const presented = parseRefreshToken(refreshToken);
+    if (presented === undefined) return undefined;
+    const state = await findRefreshState(database.sql, presented.sessionId, clock());
+    if (state === undefined || !tagMatches(state.tagKey, presented)) return undefined;
+    const proves =
+      secretMatches(presented.secret, state.currentHash) ||
+      (state.previousHash !== null && secretMatches(presented.secret, state.previousHash));
+    return proves ? presented.sessionId : undefined;
+  }
+
+  return {
+    async start(tx, { userId, verifiedHash }, source) {
+      const now = clock();
+      const sessionId = uuidv7();
+      const first = createFirstRefreshToken(sessionId, randomBytes);
+      const absoluteEndsAt = new Date(now.getTime() + lifetimes.sessionMaxTtlMs);
+      const endsAt = await insertSession(tx, {
+        sessionId,
+        userId,
+        verifiedHash,
+        generation: first.generation,
+        tagKey: first.tagKey,
+        currentHash: first.currentHash,
+        now,
+        idleEndsAt: idleEnd(now),
+        absoluteEndsAt,
+        source,
+      });
+      if (endsAt === undefined) return undefined;
+      return { sessionId, tokens: tokensOf(userId, sessionId, first.token, endsAt, now) };
+    },
+
+    async refresh(refreshToken, source) {
+      const presented = parseRefreshToken(refreshToken);
+      if (presented === undefined) throw new Problem('refresh-token-refused');
+      const now = clock();
+      const rotationSalt = randomBytes(rotationSaltBytes);
+      const secret = deriveSuccessorSecret(presented, rotationSalt);
+      const rotated = await rotateRefreshToken(database.sql, {
+        presented,
+        rotationSalt,
+        successorHash: hashRefreshSecret(secret),
+        now,
+        idleEndsAt: idleEnd(now),
+      });
+      if (rotated !== undefined) {
+        const { sessionId } = presented;
+        const successor = encodeRefreshToken(rotated.tagKey, {
+          sessionId,
+          generation: presented.generation + 1,
+          secret,
+        });
+        return tokensOf(rotated.userId, sessionId, successor, rotated.endsAt, now);
+      }
+      const tokens = await settleStale(presented, source);
+      if (tokens === undefined) throw new Problem('refresh-token-refused');
+      return tokens;
+    },
+
+    async signOut({ access, refresh }, source) {
+      const claims = access === undefined ? undefined : callers.readExpired(access);
+      const held = refresh === undefined ? undefined : await findHolder(refresh);
+      const sessionIds = new Set([claims?.sid, held].filter((id) => id !== undefined));
+      let ended = false;
+      for (const sessionId of sessionIds) {
+        const event = { action: 'user.signed_out', because: 'signed out', actorId: null } as const;
+        ended = (await endOne(sessionId, event, source)) || ended;
+      }
+      return ended;
+    },
+
+    async list(caller, source) {
+      return await selectLiveSessions(
+        database.forRequest(source.requestId),
+        caller.user.id,
+        caller.sessionId,
+        clock(),
+      );
+    },
+
+    async end(caller, sessionId, source) {
+      const owner = await findOwner(database, sessionId, source, clock());
+      if (owner === undefined || (owner !== caller.user.id && !caller.user.isSuperuser)) {
+        throw new Problem('session-not-found');
+      }
+      const event = { action: 'session.revoked', because: 'revoked', actorId: caller.user.id } as const;
+      if (!(await endOne(sessionId, event, source))) throw new Problem('session-not-found');
+    },
+
+    async endOthers(caller, source) {
+      const now = clock();
+      const ended = await database.transaction(source.requestId, async (tx) => {
+        const ids = await endLiveSessionsOfUser(tx, caller.user.id, 'revoked', now, caller.sessionId);
+        for (const sessionId of ids) {
+          const subjectId = caller.user.id;
+          await audit.record(tx, source, { action: 'session.revoked', actorId: subjectId, subjectId, sessionId });
+        }
+        return ids;
+      });
+      for (const id of ended) callers.forgetSession(id);
+    },
+
+    endAllOfUser: (tx, userId, because) => endLiveSessionsOfUser(tx, userId, because, clock(), null),
+
+    forget(userId, sessionIds) {
+      callers.forgetUser(userId);
+      for (const id of sessionIds) callers.forgetSession(id);
+    },
+  };
+}
+
+async function findOwner(
+  database: Database,
+  sessionId: string,
+  source: RequestSource,
+  now: Date,
+): Promise<User['id'] | undefined> {
+  const state = await findRefreshState(database.forRequest(source.requestId), sessionId, now);
+  return state?.userId;
+}
