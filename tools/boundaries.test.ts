@@ -254,14 +254,31 @@ const rows: readonly Row[] = [
     text: "export { pool } from '../database/pool.ts';\nexport const a = 1;",
   },
   {
-    fact: 'refuses files that import each other in a circle, types included',
+    fact: 'refuses files that import each other in a circle',
     file: 'server/src/http/a.ts',
-    text: "import type { B } from './b.ts';\nexport type A = B;",
+    text: "import { b } from './b.ts';\nexport const a = b;",
     also: {
-      'server/src/http/b.ts': "import type { C } from './c.ts';\nexport type B = C;",
-      'server/src/http/c.ts': "import type { A } from './a.ts';\nexport type C = A;",
+      'server/src/http/b.ts':
+        "import type { C } from './c.ts';\nexport { c as b } from './c.ts';\nexport type B = C;",
+      'server/src/http/c.ts': "import { a } from './a.ts';\nexport const c = a;\nexport type C = 1;",
     },
     rule: 'cycle',
+  },
+  {
+    fact: 'refuses a circle of types between folders',
+    file: 'server/src/database/a.ts',
+    text: "import type { B } from '../http/b.ts';\nexport type A = B;",
+    also: { 'server/src/http/b.ts': "export type B = import('../database/a.ts').A;" },
+    rule: 'cycle',
+  },
+  {
+    fact: 'lets a main file and its statements name the types of each other',
+    file: session,
+    text: "import { endSession } from './sessions.end.ts';\nexport const a = endSession;\nexport type A = 1;",
+    also: {
+      'server/src/sessions/sessions.end.ts':
+        "import type { A } from './sessions.ts';\nexport const endSession: A = 1;",
+    },
   },
 ];
 

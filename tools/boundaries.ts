@@ -44,7 +44,9 @@ export function findBoundaryFaults(tree: SourceTree): Fault[] {
         faults.push({ file, line: found.line, rule, message });
       };
       const target = checkImport(tree, workspaces, file, found, report);
-      if (target !== undefined && isCodeFile(target)) targets.add(target);
+      if (target === undefined || !isCodeFile(target)) continue;
+      // A main file and its statements may name each other's types: nothing of that is left at run time.
+      if (!(found.isErased && folderOf(file) === folderOf(target))) targets.add(target);
     }
   }
   for (const cycle of findCycles(edges)) {
@@ -165,6 +167,11 @@ function placeOf(path: string): Place {
     return { kind: 'domain', name, mainFile: `${serverSource}${isSingleFile ? '' : `${name}/`}${name}.ts` };
   }
   return { kind: isSingleFile || groundFolders.includes(name) ? 'ground' : 'unknown', name };
+}
+
+/** The domain or ground folder of a file of the server; for any other file its workspace. */
+function folderOf(file: string): string {
+  return file.startsWith(serverSource) ? serverSource + placeOf(file).name : (file.split('/', 1)[0] ?? '');
 }
 
 /** Code in a folder that the facts do not know would be under no rule at all. */

@@ -20,22 +20,27 @@ export interface ModuleImport {
   /** Undefined when the specifier is computed at run time. */
   readonly specifier: string | undefined;
   readonly line: number;
+  /** True when type stripping leaves nothing of it: `import type`, `export type` and `import('x').T`. */
+  readonly isErased: boolean;
   /** The value names the import binds in the module; empty for a type, a re-export or a dynamic import. */
   readonly names: readonly string[];
 }
 
 export function listImports(module: SourceFile): ModuleImport[] {
   const imports: ModuleImport[] = [];
-  const add = (at: Node, source: Node | undefined, names: readonly string[] = []): void => {
-    imports.push({ specifier: readText(source), line: lineOf(module, at), names });
+  const add = (at: Node, source: Node | undefined, isErased = false, names: readonly string[] = []): void => {
+    imports.push({ specifier: readText(source), line: lineOf(module, at), isErased, names });
   };
   const visit = (node: Node): void => {
-    if (isImportDeclaration(node)) add(node, node.moduleSpecifier, listValueNames(node));
-    else if (isExportDeclaration(node) && node.moduleSpecifier !== undefined) add(node, node.moduleSpecifier);
+    if (isImportDeclaration(node)) {
+      const isErased = node.importClause?.phaseModifier === SyntaxKind.TypeKeyword;
+      add(node, node.moduleSpecifier, isErased, listValueNames(node));
+    } else if (isExportDeclaration(node) && node.moduleSpecifier !== undefined)
+      add(node, node.moduleSpecifier, node.isTypeOnly);
     else if (isImportEqualsDeclaration(node) && isExternalModuleReference(node.moduleReference)) {
-      add(node, node.moduleReference.expression, [node.name.text]);
+      add(node, node.moduleReference.expression, node.isTypeOnly, [node.name.text]);
     } else if (isImportTypeNode(node)) {
-      add(node, isLiteralTypeNode(node.argument) ? node.argument.literal : undefined);
+      add(node, isLiteralTypeNode(node.argument) ? node.argument.literal : undefined, true);
     } else if (isCallExpression(node)) {
       const callee = node.expression;
       const isRequire = isIdentifier(callee) && callee.text === 'require';

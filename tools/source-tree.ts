@@ -27,9 +27,9 @@ export function isCodeFile(path: string): boolean {
   return codeFile.test(path);
 }
 
-/** Tests may wire anything together; what they import and say is judged by fewer rules. */
+/** Tests and benchmarks may wire anything together; what they import and say is judged by fewer rules. */
 export function isTestFile(path: string): boolean {
-  return /\.test\.(?:ts|mjs)$/.test(path) || /(?:^|\/)(?:test|tests|testing)\//.test(path);
+  return /\.(?:test|bench)\.(?:ts|mjs)$/.test(path) || /(?:^|\/)(?:test|tests|testing)\//.test(path);
 }
 
 export function readSourceTree(root: string): SourceTree {
