@@ -35,9 +35,9 @@ export function listImports(module: SourceFile): ModuleImport[] {
     if (isImportDeclaration(node)) {
       const isErased = node.importClause?.phaseModifier === SyntaxKind.TypeKeyword;
       add(node, node.moduleSpecifier, isErased, listValueNames(node));
-    } else if (isExportDeclaration(node) && node.moduleSpecifier !== undefined)
+    } else if (isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
       add(node, node.moduleSpecifier, node.isTypeOnly);
-    else if (isImportEqualsDeclaration(node) && isExternalModuleReference(node.moduleReference)) {
+    } else if (isImportEqualsDeclaration(node) && isExternalModuleReference(node.moduleReference)) {
       add(node, node.moduleReference.expression, node.isTypeOnly, [node.name.text]);
     } else if (isImportTypeNode(node)) {
       add(node, isLiteralTypeNode(node.argument) ? node.argument.literal : undefined, true);
