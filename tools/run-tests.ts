@@ -4,7 +4,7 @@
  */
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
@@ -53,7 +53,7 @@ process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${ski
 
 function findTestFiles(wanted: string[]): string[] {
   return globSync(wanted, { cwd: repository, exclude: ['**/node_modules'] })
-    .map((path) => join(repository, path))
+    .map((path) => resolve(repository, path))
     .toSorted();
 }
 
@@ -79,13 +79,13 @@ function runFiles(paths: string[]): Promise<typeof counts> {
   events.on('test:pass', ({ name, nesting }) => {
     if (nesting === 0 && paths.includes(name)) empty.add(name);
   });
-  return new Promise((resolve, reject) => {
+  return new Promise((done, reject) => {
     events.on('error', reject);
     const report = events.compose(spec);
     report.on('error', reject);
     report.on('end', () => {
       for (const path of empty) say(`${path} holds no test, which counts as a failure.`);
-      resolve({ ...result, passed: result.passed - empty.size, failed: result.failed + empty.size });
+      done({ ...result, passed: result.passed - empty.size, failed: result.failed + empty.size });
     });
     report.pipe(process.stdout, { end: false });
   });
