@@ -1,0 +1,209 @@
+/**
+ * Everything that happens around a request, whoever answers it: its id, the headers every answer carries, its line
+ * in the log, its place in the histogram; and the shortcut by which the hottest routes are answered before Fastify.
+ */
+import http, { type IncomingMessage, type RequestListener } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import type { AccessLog } from '../telemetry/access-log.ts';
+import type { RequestSeries } from '../telemetry/request-histogram.ts';
+import { refuseOnSocket, statusOfClientError } from './client-error.ts';
+import {
+  clientLeft,
+  ObservedResponse,
+  type ResponseContext,
+  type RouteRecord,
+  type StatusRecord,
+  statusRecord,
+} from './observed-response.ts';
+
+/** A 200 that a shortcut found without waiting for anything. */
+export type ShortAnswer = {
+  /** With its charset. */
+  readonly contentType: string;
+  readonly body: string;
+  /** Who asked, for the log line. */
+  readonly userId?: string | undefined;
+};
+
+/**
+ * Answers a GET at once, or declines with undefined, whereupon the request goes its normal way: through Fastify,
+ * its hooks and the route's own handler. So it must check everything the route checks, and may only ever decline
+ * what it is not sure of; what it answers must be what the route would have answered. It must not throw.
+ */
+export type Shortcut = (request: IncomingMessage) => ShortAnswer | undefined;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers this GET route from the very start of a request when it can; see http/observe.ts. */
+    shortcut?: Shortcut;
+  }
+}
+
+export type ObserverOptions = {
+  /** Undefined when the log level is above info. */
+  accessLog: AccessLog | undefined;
+  histogram: { series(method: string, route: string, status: number): RequestSeries };
+  makeRequestId: () => string;
+  /** A monotonic clock in milliseconds. */
+  clock: () => number;
+  /** Whether the service is reached over TLS only: then browsers are told to keep it so for two years. */
+  isSecure: boolean;
+};
+
+export type Observer = {
+  /** What Fastify's `serverFactory` has to return. */
+  createServer(handler: RequestListener, options: http.ServerOptions): http.Server;
+  /** Fastify's `genReqId`: the id the response already has. */
+  genReqId(request: unknown): string;
+  /** Fastify's `clientErrorHandler`: answers what could not be parsed, where an answer cannot corrupt another. */
+  clientErrorHandler(error: Error, socket: Duplex): void;
+  /** Adds the hooks; before any route is declared. */
+  mount(app: FastifyInstance): void;
+  /** Requests being answered now; those a shortcut answers are never seen here. */
+  readonly openRequests: number;
+};
+
+type MountedShortcut = { find: Shortcut; record: StatusRecord };
+
+/** The route of requests that match none, in the log and in the histogram. */
+export const unmatchedRoute = 'unmatched';
+
+const securityHeaders = [
+  ['x-content-type-options', 'nosniff'],
+  ['cache-control', 'no-store'],
+  ['referrer-policy', 'no-referrer'],
+  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
+] as const;
+
+/** Makes the observer of one server. */
+export function createObserver(options: ObserverOptions): Observer {
+  const { clock, makeRequestId } = options;
+  const records = new Map<string, Map<string, RouteRecord>>();
+  const shortcuts = new Map<string, MountedShortcut>();
+  const open = new Set<ObservedResponse>();
+  const constantHeaders: string[] = securityHeaders.flat();
+  if (options.isSecure)
+    constantHeaders.push('strict-transport-security', 'max-age=63072000; includeSubDomains');
+  let isDraining = false;
+  let entering: ObservedResponse | undefined;
+
+  const findRecord = (method: string, route: string): RouteRecord => {
+    const routes = records.get(method) ?? new Map<string, RouteRecord>();
+    if (routes.size === 0) records.set(method, routes);
+    const record = routes.get(route) ?? { method, route, byStatus: new Map() };
+    if (record.byStatus.size === 0) routes.set(route, record);
+    return record;
+  };
+
+  const context: ResponseContext = {
+    accessLog: options.accessLog,
+    histogram: options.histogram,
+    constantHeaders,
+    makeRequestId,
+    clock,
+    unrouted: (method) => findRecord(method, unmatchedRoute),
+  };
+
+  class Response extends ObservedResponse {
+    constructor(request: IncomingMessage) {
+      super(context, request);
+    }
+  }
+
+  function forget(this: ObservedResponse): void {
+    open.delete(this);
+    this.recordOnce(clientLeft);
+  }
+
+  // One list for all shortcut answers: node:http has read it when writeHead returns.
+  const head = ['content-type', '', 'x-request-id', '', ...constantHeaders, 'content-length', ''];
+  const lengthAt = head.length - 1;
+
+  const answerShort = (response: ObservedResponse, mounted: MountedShortcut): boolean => {
+    const found = mounted.find(response.req);
+    if (found === undefined) return false;
+    const { body } = found;
+    const length = Buffer.byteLength(body);
+    response.userId = found.userId;
+    head[1] = found.contentType;
+    head[3] = response.requestId;
+    head[lengthAt] = String(length);
+    response.answer(head, body, length === body.length, mounted.record);
+    return true;
+  };
+
+  return {
+    createServer(handler, serverOptions) {
+      const server = http.createServer({ ...serverOptions, ServerResponse: Response });
+      server.on('request', (request: IncomingMessage, response: ObservedResponse) => {
+        const mounted = shortcuts.get(request.url ?? '');
+        // A cross-origin request needs headers that only the CORS plugin knows; a draining server says so itself.
+        if (
+          mounted !== undefined &&
+          request.method === 'GET' &&
+          request.headers.origin === undefined &&
+          !isDraining &&
+          answerShort(response, mounted)
+        ) {
+          return;
+        }
+        open.add(response);
+        response.on('close', forget);
+        entering = response;
+        handler(request, response);
+        entering = undefined;
+      });
+      return server;
+    },
+
+    genReqId(request) {
+      // Fastify asks while the handler above runs; only its inject(), which has no connection, comes another way.
+      return entering !== undefined && entering.req === request ? entering.requestId : makeRequestId();
+    },
+
+    clientErrorHandler(error, socket) {
+      const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+      if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy(error);
+      for (const response of open) {
+        // An earlier request of this connection is still being answered: our words would be taken for its answer.
+        if (response.req.socket === socket) return void socket.destroy(error);
+      }
+      const requestId = makeRequestId();
+      const record = statusRecord(context, findRecord('-', unmatchedRoute), statusOfClientError(code));
+      refuseOnSocket(socket, code, ['x-request-id', requestId, ...constantHeaders]);
+      record.series.observe(0);
+      options.accessLog?.write(record.line, requestId, 0, undefined);
+    },
+
+    mount(app) {
+      app.addHook('onRoute', ({ method, url, config }) => {
+        if (method !== 'GET' || config?.shortcut === undefined) return;
+        shortcuts.set(url, {
+          find: config.shortcut,
+          record: statusRecord(context, findRecord('GET', url), 200),
+        });
+      });
+      app.addHook('onRequest', (request, reply, done) => {
+        const { url } = request.routeOptions;
+        const { raw } = reply;
+        if (url !== undefined && raw instanceof ObservedResponse)
+          raw.record = findRecord(request.method, url);
+        done();
+      });
+      app.addHook('preClose', (done) => {
+        isDraining = true;
+        done();
+      });
+    },
+
+    get openRequests() {
+      return open.size;
+    },
+  };
+}
+
+/** Notes who asked, for the log line of the request. */
+export function noteUser(response: http.ServerResponse, userId: string): void {
+  if (response instanceof ObservedResponse) response.userId = userId;
+}
