@@ -34,7 +34,9 @@ const flagValues: Readonly<Record<string, boolean>> = {
 
 export function flag(): FieldReader<boolean> {
   return (given) => {
-    const value = Object.hasOwn(flagValues, given.toLowerCase()) ? flagValues[given.toLowerCase()] : undefined;
+    const value = Object.hasOwn(flagValues, given.toLowerCase())
+      ? flagValues[given.toLowerCase()]
+      : undefined;
     return value === undefined ? { fault: 'must be on or off.' } : { value };
   };
 }

@@ -42,6 +42,7 @@ export const settings = {
     'A session ends when it was not refreshed for this long.',
   ),
   SESSION_MAX_TTL: setting(lifetime('1s', '3650d'), '365d', 'A session ends at this age, however busy.'),
+  AUDIT_RETENTION: setting(lifetime('1d', '3650d'), '365d', 'Audit entries are deleted at this age.'),
   TOKEN_ISSUER: setting(text(), 'irontrack', '`iss` of the access tokens.'),
   TOKEN_AUDIENCE: setting(text(), 'irontrack', '`aud` of the access tokens.'),
   SIGNING_KEY: setting(
@@ -66,7 +67,11 @@ export const settings = {
   ),
   CORS_ORIGINS: setting(list(), '', 'Origins, separated by commas, that may call with credentials.'),
   RATE_LIMIT: setting(flag(), 'on', 'Limits on sign-in, sign-up and refresh. off is for load tests.'),
-  ADMIN_EMAIL: setting(text(), 'admin@irontrack.local', 'E-mail of the primary administrator at the first start.'),
+  ADMIN_EMAIL: setting(
+    text(),
+    'admin@irontrack.local',
+    'E-mail of the primary administrator at the first start.',
+  ),
   ADMIN_PASSWORD: setting(
     optional(text()),
     '',
@@ -94,7 +99,9 @@ function setting<Value>(read: FieldReader<Value>, fallback: string, meaning: str
   return { read, fallback, meaning };
 }
 
-type Values = { [Name in keyof typeof settings]: (typeof settings)[Name] extends Setting<infer Value> ? Value : never };
+type Values = {
+  [Name in keyof typeof settings]: (typeof settings)[Name] extends Setting<infer Value> ? Value : never;
+};
 
 export type Config = ReturnType<typeof arrange>;
 
@@ -105,7 +112,10 @@ export type Config = ReturnType<typeof arrange>;
  * @param isTerminal whether standard output is one
  * @throws StartupError with status 78 that names every variable that is wrong, each with what it should be
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>, isTerminal: boolean): Config {
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  isTerminal: boolean,
+): Config {
   const faults: string[] = [];
   const values = readValues(environment, faults);
   if (values !== undefined) faults.push(...findContradictions(values));
@@ -162,7 +172,10 @@ function findContradictions(values: Values): string[] {
   for (const proxy of values.TRUSTED_PROXIES) {
     const [address = '', bits = '0'] = proxy.split('/');
     const family = isIP(address);
-    if (proxy !== 'unix' && (family === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128))) {
+    if (
+      proxy !== 'unix' &&
+      (family === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128))
+    ) {
       faults.push(`TRUSTED_PROXIES must list addresses, CIDR ranges or unix, not ${proxy}.`);
     }
   }
@@ -217,6 +230,7 @@ function arrange(values: Values, isTerminal: boolean) {
     trustedProxies: values.TRUSTED_PROXIES,
     corsOrigins: values.CORS_ORIGINS,
     rateLimit: values.RATE_LIMIT,
+    auditRetentionMs: values.AUDIT_RETENTION,
     administrator: { email: values.ADMIN_EMAIL.toLowerCase(), password: values.ADMIN_PASSWORD },
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT ?? (isTerminal ? 'pretty' : 'json') },
   });

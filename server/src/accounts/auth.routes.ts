@@ -1,4 +1,10 @@
-import { ProfileChange, RefreshRequest, Registration, SignIn, TokenPair } from '@irontrack/contract/access.ts';
+import {
+  ProfileChange,
+  RefreshRequest,
+  Registration,
+  SignIn,
+  TokenPair,
+} from '@irontrack/contract/access.ts';
 import { NoContent } from '@irontrack/contract/fields.ts';
 import { User } from '@irontrack/contract/users.ts';
 import type { App } from '../http/app.ts';

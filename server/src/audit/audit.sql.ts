@@ -1,7 +1,17 @@
-import type { AuditEntry, AuditQuery } from '@irontrack/contract/audit.ts';
+import type { AuditAction, AuditEntry, AuditQuery } from '@irontrack/contract/audit.ts';
 import { part, type Sql, type SqlPart } from '../database/sql.ts';
 import type { RequestSource } from '../http/request-source.ts';
-import type { AuditEvent } from './audit.ts';
+
+export interface AuditEvent {
+  action: AuditAction;
+  /** Who did it; null for somebody who is not signed in, or for the command line. */
+  actorId?: string | null;
+  /** Whose account it was done to. */
+  subjectId?: string | null;
+  sessionId?: string | null;
+  /** Anything else worth knowing. Never a password, a token or a hash. */
+  details?: Record<string, unknown>;
+}
 
 interface NewEntry {
   id: string;
@@ -54,4 +64,12 @@ function matching(query: AuditQuery): SqlPart {
     ${subjectId === undefined ? part`` : part`and subject_id = ${subjectId}`}
     ${since === undefined ? part`` : part`and at >= ${new Date(since)}`}
     ${until === undefined ? part`` : part`and at < ${new Date(until)}`}`;
+}
+
+/** Removes entries from before a time, some at once. @returns how many */
+export async function deleteAuditEntries(sql: Sql, before: Date, limit: number): Promise<number> {
+  const rows = await sql`
+    delete from audit_entries where id in (select id from audit_entries where at < ${before} limit ${limit})
+    returning id`;
+  return rows.length;
 }

@@ -1,31 +1,31 @@
 /** The audit trail: who did what to whom, written in the transaction that does it. */
-import type { AuditAction, AuditPage, AuditQuery } from '@irontrack/contract/audit.ts';
+import type { AuditPage, AuditQuery } from '@irontrack/contract/audit.ts';
 import { uuidv7 } from 'uuidv7';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import type { Sql } from '../database/sql.ts';
 import type { RequestSource } from '../http/request-source.ts';
-import { countAuditEntries, insertAuditEntry, selectAuditEntries } from './audit.sql.ts';
-
-export interface AuditEvent {
-  action: AuditAction;
-  /** Who did it; null for somebody who is not signed in, or for the command line. */
-  actorId?: string | null;
-  /** Whose account it was done to. */
-  subjectId?: string | null;
-  sessionId?: string | null;
-  /** Anything else worth knowing. Never a password, a token or a hash. */
-  details?: Record<string, unknown>;
-}
+import {
+  type AuditEvent,
+  countAuditEntries,
+  deleteAuditEntries,
+  insertAuditEntry,
+  selectAuditEntries,
+} from './audit.sql.ts';
 
 export interface Audit {
   /** Writes one entry with the database or in the transaction it is given. */
   record(sql: Sql, source: RequestSource, event: AuditEvent): Promise<void>;
   list(query: AuditQuery, source: RequestSource): Promise<AuditPage>;
+  /** Deletes what is older than the retention. */
+  tidy(olderThan: Date): Promise<void>;
 }
 
 /** The source of what is done at the command line. */
 export const commandLine: RequestSource = { requestId: 'command-line', ipAddress: null, userAgent: null };
+
+/** Deleting in small transactions keeps locks and bloat small. */
+const batchSize = 1_000;
 
 export function createAudit({ database, clock }: { database: Database; clock: Clock }): Audit {
   return {
@@ -39,6 +39,9 @@ export function createAudit({ database, clock }: { database: Database; clock: Cl
         countAuditEntries(sql, query),
       ]);
       return { items, limit, offset, total };
+    },
+    async tidy(olderThan) {
+      while ((await deleteAuditEntries(database.sql, olderThan, batchSize)) === batchSize);
     },
   };
 }

@@ -1,3 +1,11 @@
+/** What metrics show of a cache. */
+export interface CacheCounts {
+  /** A short word such as `session`. */
+  readonly name: string;
+  readonly counts: { readonly hits: number; readonly misses: number };
+  readonly size: number;
+}
+
 /**
  * What every cache promises, whatever stands behind it. `cache/conformance.ts` holds the same facts as tests.
  *
@@ -5,10 +13,7 @@
  * hear of it through the database), then answers. In that order no caller that starts after the answer can see the
  * old row: not from the map, and not from a load that was under way while the row changed.
  */
-export interface Cache<Value extends object> {
-  /** For metrics: a short word such as `session`. */
-  readonly name: string;
-
+export interface Cache<Value extends object> extends CacheCounts {
   /** The value, if this process holds it. Never waits, so the hot path stays synchronous. */
   peek(key: string): Value | undefined;
 
@@ -27,7 +32,4 @@ export interface Cache<Value extends object> {
   /** While suspended nothing is kept or shared: every read loads. For a node that cannot hear of changes. */
   suspend(): void;
   resume(): void;
-
-  readonly counts: { hits: number; misses: number };
-  readonly size: number;
 }

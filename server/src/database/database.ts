@@ -57,7 +57,9 @@ export function openDatabase(settings: DatabaseSettings): Database {
         guard(() => runCommented(pool, requestId, strings, values)),
     transaction: (requestId, work) =>
       guard(() =>
-        inTransaction(pool, (tx) => work((strings, ...values) => runCommented(tx, requestId, strings, values))),
+        inTransaction(pool, (tx) =>
+          work((strings, ...values) => runCommented(tx, requestId, strings, values)),
+        ),
       ),
     load: () => ({
       busy: Math.min(active, settings.poolSize),

@@ -8,7 +8,10 @@ export type SqlValue = string | number | boolean | null | Date | Uint8Array | ob
  * Runs one statement and resolves to its rows. What statement functions take as their first parameter: the pool or
  * an open transaction.
  */
-export type Sql = <Row extends object>(strings: TemplateStringsArray, ...values: SqlValue[]) => Promise<Row[]>;
+export type Sql = <Row extends object>(
+  strings: TemplateStringsArray,
+  ...values: SqlValue[]
+) => Promise<Row[]>;
 
 /** A piece of SQL with its values, to be spliced into a statement. */
 export class SqlPart {

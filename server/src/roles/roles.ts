@@ -7,7 +7,13 @@ import type { Sql } from '../database/sql.ts';
 import type { Caller } from '../http/guard.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
-import { hasAnotherActiveSuperuser, lockRoleHolder, lockStandings, type RoleHolder, updateRole } from './roles.sql.ts';
+import {
+  hasAnotherActiveSuperuser,
+  lockRoleHolder,
+  lockStandings,
+  type RoleHolder,
+  updateRole,
+} from './roles.sql.ts';
 
 export interface Roles {
   /** @returns the sentence that says so */
@@ -33,7 +39,8 @@ export function createRoles({ database, audit, clock, forgetUser }: Needs): Role
     const holder = await database.transaction(source.requestId, async (tx) => {
       await lockStandings(tx);
       const found = await lockRoleHolder(tx, { email });
-      if (found === undefined) throw new Problem('user-not-found', `There is no user with the e-mail ${email}.`);
+      if (found === undefined)
+        throw new Problem('user-not-found', `There is no user with the e-mail ${email}.`);
       requireChangeable(found, caller.user.id);
       if (!found.isActive) throw new Problem('inactive-user');
       const role = decide(found);
@@ -83,7 +90,10 @@ export async function readStanding(tx: Sql, userId: string): Promise<Standing | 
 }
 
 /** Nobody changes their own standing, and nobody the primary administrator's. */
-export function requireChangeable(holder: Pick<RoleHolder, 'id' | 'isPrimaryAdministrator'>, callerId: string): void {
+export function requireChangeable(
+  holder: Pick<RoleHolder, 'id' | 'isPrimaryAdministrator'>,
+  callerId: string,
+): void {
   if (holder.id === callerId) throw new Problem('own-account');
   if (holder.isPrimaryAdministrator) throw new Problem('primary-administrator');
 }

@@ -1,7 +1,12 @@
 import type { User } from '@irontrack/contract/users.ts';
 import type { Sql } from '../database/sql.ts';
 import { toUser, type UserRow, userColumns } from '../database/user-row.ts';
-import type { LiveSession } from './callers.ts';
+
+export interface LiveSession {
+  userId: string;
+  /** When it ends unless it is refreshed before. Milliseconds since 1970. */
+  endsAtMs: number;
+}
 
 export async function selectLiveSession(sql: Sql, sessionId: string): Promise<LiveSession | undefined> {
   const [row] = await sql<{ userId: string; endsAt: Date }>`

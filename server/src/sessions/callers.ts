@@ -1,20 +1,14 @@
 /** Whom an access token speaks for: verified once, then answered out of three maps without SQL or a signature check. */
 import type { User } from '@irontrack/contract/users.ts';
 import { LRUCache } from 'lru-cache';
-import type { Cache } from '../cache/cache.ts';
+import type { CacheCounts } from '../cache/cache.ts';
 import { createMemoryCache } from '../cache/memory-cache.ts';
 import type { Clock } from '../clock.ts';
 import { type AccessTokenClaims, verifyAccessToken } from '../crypto/access-token.ts';
 import type { Database } from '../database/database.ts';
 import type { Caller } from '../http/guard.ts';
-import { selectActiveUser, selectLiveSession } from './callers.sql.ts';
+import { type LiveSession, selectActiveUser, selectLiveSession } from './callers.sql.ts';
 import type { Keyring } from './keyring.ts';
-
-export interface LiveSession {
-  userId: string;
-  /** When it ends unless it is refreshed before. Milliseconds since 1970. */
-  endsAtMs: number;
-}
 
 export interface Callers {
   authenticate(accessToken: string): Caller | undefined | Promise<Caller | undefined>;
@@ -27,8 +21,8 @@ export interface Callers {
   /** No news can be heard: ask the database every time. */
   suspend(): void;
   resume(): void;
-  readonly caches: readonly Cache<object>[];
-  readonly tokenCounts: { hits: number; misses: number; size: number };
+  /** For metrics and the health check. */
+  readonly caches: readonly CacheCounts[];
 }
 
 interface Needs {
@@ -54,6 +48,13 @@ export function createCallers({ database, clock, keyring, issuer, audience }: Ne
   // Keyed by the whole token: a key taken out of it before verification would let a forgery pass for the original.
   const tokens = new LRUCache<string, AccessTokenClaims>({ max: tokenCapacity });
   const tokenCounts = { hits: 0, misses: 0 };
+  const tokenView: CacheCounts = {
+    name: 'token',
+    counts: tokenCounts,
+    get size() {
+      return tokens.size;
+    },
+  };
   const sessions = createMemoryCache<LiveSession>('session', sessionCapacity);
   const users = createMemoryCache<User>('user', userCapacity);
 
@@ -83,9 +84,16 @@ export function createCallers({ database, clock, keyring, issuer, audience }: Ne
     return claims ?? (unknownKid === undefined ? undefined : { unknownKid });
   }
 
-  function admit(claims: AccessTokenClaims, session: LiveSession, user: User, nowMs: number): Caller | undefined {
+  function admit(
+    claims: AccessTokenClaims,
+    session: LiveSession,
+    user: User,
+    nowMs: number,
+  ): Caller | undefined {
     const lives = nowMs < claims.exp * 1000 && nowMs < session.endsAtMs;
-    return lives && session.userId === claims.sub && user.isActive ? { sessionId: claims.sid, user } : undefined;
+    return lives && session.userId === claims.sub && user.isActive
+      ? { sessionId: claims.sid, user }
+      : undefined;
   }
 
   async function load(claims: AccessTokenClaims): Promise<Caller | undefined> {
@@ -109,10 +117,7 @@ export function createCallers({ database, clock, keyring, issuer, audience }: Ne
   }
 
   return {
-    caches: [sessions, users],
-    get tokenCounts() {
-      return { ...tokenCounts, size: tokens.size };
-    },
+    caches: [tokenView, sessions, users],
     authenticate(token) {
       const nowMs = clock().getTime();
       const known = tokens.get(token);

@@ -45,3 +45,8 @@ export async function cutOffOtherSigningKeys(tx: Sql, kid: string, now: Date): P
 export async function deleteExpiredSigningKeys(sql: Sql, before: Date): Promise<void> {
   await sql`delete from signing_keys where verify_until < ${before}`;
 }
+
+/** Tells every node to read the keys anew, its own file included. */
+export async function announceSigningKeys(sql: Sql): Promise<void> {
+  await sql`select pg_notify('irontrack_changes', 'signing-keys:')`;
+}

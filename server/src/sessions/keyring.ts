@@ -8,6 +8,8 @@ import type { Database } from '../database/database.ts';
 import { insertSigningKey, renewSigningKey, selectSigningKeys } from './keyring.sql.ts';
 
 export interface Keyring {
+  /** Loads the signing key, registers its public half and reads the others. Before anything else. */
+  open(): Promise<void>;
   current(): SigningKey;
   /** The key of that name, if its tokens are accepted now. */
   find(kid: string): KeyObject | undefined;
@@ -45,20 +47,32 @@ interface VerificationKey {
   verifyUntilMs: number;
 }
 
-/** Loads the signing key, registers its public half and reads the others. */
-export async function openKeyring({ database, audit, clock, loadSigningKey, accessTtlMs }: Needs): Promise<Keyring> {
-  let signingKey = await loadSigningKey();
+export function createKeyring({ database, audit, clock, loadSigningKey, accessTtlMs }: Needs): Keyring {
+  let signingKey: SigningKey | undefined;
   let keys = new Map<string, VerificationKey>();
   let lastLookUpMs = Number.NEGATIVE_INFINITY;
 
   const aheadOf = (now: Date) => new Date(now.getTime() + accessTtlMs + renewalMs);
 
-  async function register(): Promise<void> {
+  function current(): SigningKey {
+    if (signingKey === undefined) throw new Error('The keyring was used before it was opened.');
+    return signingKey;
+  }
+
+  /** Signs with the key that is there now. A key that the database does not know yet is made known first. */
+  async function load(): Promise<void> {
+    const loaded = await loadSigningKey();
+    if (loaded.kid === signingKey?.kid) return;
+    await register(loaded);
+    signingKey = loaded;
+  }
+
+  async function register({ kid, publicJwk }: SigningKey): Promise<void> {
     const now = clock();
     await database.transaction(commandLine.requestId, async (tx) => {
-      const isNew = await insertSigningKey(tx, signingKey.publicJwk, now, aheadOf(now));
+      const isNew = await insertSigningKey(tx, publicJwk, now, aheadOf(now));
       if (!isNew) return;
-      await audit.record(tx, commandLine, { action: 'signing_key.created', details: { kid: signingKey.kid } });
+      await audit.record(tx, commandLine, { action: 'signing_key.created', details: { kid } });
     });
   }
 
@@ -78,15 +92,16 @@ export async function openKeyring({ database, audit, clock, loadSigningKey, acce
   }
 
   async function renew(): Promise<void> {
-    await renewSigningKey(database.sql, signingKey.kid, aheadOf(clock()));
+    await renewSigningKey(database.sql, current().kid, aheadOf(clock()));
     await readKeys();
   }
 
-  await register();
-  await renew();
-
   return {
-    current: () => signingKey,
+    async open() {
+      await load();
+      await renew();
+    },
+    current,
     find,
     async findNew(kid) {
       const nowMs = clock().getTime();
@@ -96,12 +111,8 @@ export async function openKeyring({ database, audit, clock, loadSigningKey, acce
       return find(kid);
     },
     async reload() {
-      const loaded = await loadSigningKey();
-      if (loaded.kid !== signingKey.kid) {
-        signingKey = loaded;
-        await register();
-      }
-      await readKeys();
+      await load();
+      await renew();
     },
     renew,
     list: () => [...keys.values()].map(({ publicJwk }) => publicJwk),

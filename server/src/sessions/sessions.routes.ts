@@ -11,7 +11,10 @@ import type { Sessions } from './sessions.ts';
 const config = { access: 'user' } as const;
 const tags = ['Sessions'];
 
-export function mountSessions(app: App, { sessions, keyring }: { sessions: Sessions; keyring: Keyring }): void {
+export function mountSessions(
+  app: App,
+  { sessions, keyring }: { sessions: Sessions; keyring: Keyring },
+): void {
   app.get(
     '/api/v1/sessions/me',
     {

@@ -2,7 +2,15 @@ import type { Session } from '@irontrack/contract/sessions.ts';
 import { hashRefreshSecret, type RefreshToken } from '../crypto/refresh-token.ts';
 import type { Sql } from '../database/sql.ts';
 import type { RequestSource } from '../http/request-source.ts';
-import type { EndReason } from './sessions.ts';
+
+/** Why a session ended; kept in its row and in the audit trail. */
+export type EndReason =
+  | 'signed out'
+  | 'revoked'
+  | 'password changed'
+  | 'password set by an administrator'
+  | 'deactivated'
+  | 'refresh token reused';
 
 interface NewSession {
   sessionId: string;
@@ -88,7 +96,11 @@ export interface RefreshState {
 }
 
 /** The session's rotation as it is now; nothing for a session that has ended or whose account is inactive. */
-export async function findRefreshState(sql: Sql, sessionId: string, now: Date): Promise<RefreshState | undefined> {
+export async function findRefreshState(
+  sql: Sql,
+  sessionId: string,
+  now: Date,
+): Promise<RefreshState | undefined> {
   const [row] = await sql<RefreshState>`
     select s.user_id as "userId", s.generation, s.tag_key as "tagKey", s.current_hash as "currentHash",
       s.previous_hash as "previousHash", s.rotation_salt as "rotationSalt", s.rotated_at as "rotatedAt",

@@ -4,7 +4,7 @@ import type { User } from '@irontrack/contract/users.ts';
 import { uuidv7 } from 'uuidv7';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
-import { createAccessTokenIssuer } from '../crypto/access-token.ts';
+import { type AccessTokenIssuer, createAccessTokenIssuer } from '../crypto/access-token.ts';
 import {
   createFirstRefreshToken,
   createSuccessor,
@@ -25,6 +25,8 @@ import { Problem } from '../problem.ts';
 import type { Callers } from './callers.ts';
 import type { Keyring } from './keyring.ts';
 import {
+  deleteDeadSessions,
+  type EndReason,
   endLiveSession,
   endLiveSessionsOfUser,
   findRefreshState,
@@ -41,15 +43,6 @@ export interface SessionTokens {
   refreshToken: string;
   refreshSeconds: number;
 }
-
-/** Why a session ended; kept in its row and in the audit trail. */
-export type EndReason =
-  | 'signed out'
-  | 'revoked'
-  | 'password changed'
-  | 'password set by an administrator'
-  | 'deactivated'
-  | 'refresh token reused';
 
 export interface Sessions {
   /**
@@ -74,10 +67,14 @@ export interface Sessions {
   /** Ends all sessions of a user in a transaction; call `forget` with what it returns after the commit. */
   endAllOfUser(tx: Sql, userId: string, because: EndReason): Promise<string[]>;
   forget(userId: string, sessionIds: readonly string[]): void;
+  /** Deletes sessions that ended before a time. */
+  tidy(endedBefore: Date): Promise<void>;
 }
 
 /** A second use of a refresh token this soon after the first gets the same successor: two tabs, a lost answer. */
 export const graceMs = 10_000;
+
+const tidyBatchSize = 1_000;
 
 interface Needs {
   database: Database;
@@ -95,20 +92,24 @@ interface Needs {
 export function createSessions(needs: Needs): Sessions {
   const { database, audit, clock, keyring, callers, randomBytes, lifetimes, token, onReuse } = needs;
   const accessSeconds = Math.floor(lifetimes.accessTtlMs / 1000);
-  let issuer = { kid: '', issue: createIssuer() };
-
-  function createIssuer() {
-    return createAccessTokenIssuer({ key: keyring.current(), ...token, ttlSeconds: accessSeconds });
-  }
+  let issuer: { kid: string; issue: AccessTokenIssuer } | undefined;
 
   function issueAccessToken(userId: string, sessionId: string, now: Date): string {
-    const { kid } = keyring.current();
-    if (issuer.kid !== kid) issuer = { kid, issue: createIssuer() };
+    const key = keyring.current();
+    if (issuer?.kid !== key.kid) {
+      issuer = { kid: key.kid, issue: createAccessTokenIssuer({ key, ...token, ttlSeconds: accessSeconds }) };
+    }
     const nowSeconds = Math.floor(now.getTime() / 1000);
     return issuer.issue({ sub: userId, sid: sessionId, jti: uuidv7(), nowSeconds }).token;
   }
 
-  function tokensOf(userId: string, sessionId: string, refreshToken: string, endsAt: Date, now: Date): SessionTokens {
+  function tokensOf(
+    userId: string,
+    sessionId: string,
+    refreshToken: string,
+    endsAt: Date,
+    now: Date,
+  ): SessionTokens {
     return {
       accessToken: issueAccessToken(userId, sessionId, now),
       accessSeconds,
@@ -120,7 +121,11 @@ export function createSessions(needs: Needs): Sessions {
   const idleEnd = (now: Date) => new Date(now.getTime() + lifetimes.refreshTtlMs);
 
   /** The successor again, when this token is the last one but one and was rotated a moment ago. */
-  function repeatSuccessor(state: RefreshState, presented: RefreshToken, now: Date): SessionTokens | undefined {
+  function repeatSuccessor(
+    state: RefreshState,
+    presented: RefreshToken,
+    now: Date,
+  ): SessionTokens | undefined {
     const { previousHash, rotationSalt, rotatedAt } = state;
     if (previousHash === null || rotationSalt === null || rotatedAt === null) return undefined;
     if (presented.generation !== state.generation - 1 || !secretMatches(presented.secret, previousHash)) {
@@ -131,7 +136,11 @@ export function createSessions(needs: Needs): Sessions {
     return tokensOf(state.userId, presented.sessionId, successor.token, state.endsAt, now);
   }
 
-  async function endReused(state: RefreshState, presented: RefreshToken, source: RequestSource): Promise<void> {
+  async function endReused(
+    state: RefreshState,
+    presented: RefreshToken,
+    source: RequestSource,
+  ): Promise<void> {
     const now = clock();
     const ended = await database.transaction(source.requestId, async (tx) => {
       const userId = await endLiveSession(tx, presented.sessionId, 'refresh token reused', now);
@@ -149,14 +158,18 @@ export function createSessions(needs: Needs): Sessions {
   }
 
   /** What to do with a token that is not the live one of its session: repeat, refuse, or end the session. */
-  async function settleStale(presented: RefreshToken, source: RequestSource): Promise<SessionTokens | undefined> {
+  async function settleStale(
+    presented: RefreshToken,
+    source: RequestSource,
+  ): Promise<SessionTokens | undefined> {
     const now = clock();
     const state = await findRefreshState(database.sql, presented.sessionId, now);
     if (state === undefined) return undefined;
     const repeated = repeatSuccessor(state, presented, now);
     if (repeated !== undefined) return repeated;
     // Only what was issued for this session can have been stolen from it; anything else is a guess and ends nothing.
-    const isLive = presented.generation === state.generation && secretMatches(presented.secret, state.currentHash);
+    const isLive =
+      presented.generation === state.generation && secretMatches(presented.secret, state.currentHash);
     if (!isLive && tagMatches(state.tagKey, presented) && presented.generation <= state.generation) {
       await endReused(state, presented, source);
     }
@@ -277,7 +290,12 @@ export function createSessions(needs: Needs): Sessions {
         const ids = await endLiveSessionsOfUser(tx, caller.user.id, 'revoked', now, caller.sessionId);
         for (const sessionId of ids) {
           const subjectId = caller.user.id;
-          await audit.record(tx, source, { action: 'session.revoked', actorId: subjectId, subjectId, sessionId });
+          await audit.record(tx, source, {
+            action: 'session.revoked',
+            actorId: subjectId,
+            subjectId,
+            sessionId,
+          });
         }
         return ids;
       });
@@ -289,6 +307,10 @@ export function createSessions(needs: Needs): Sessions {
     forget(userId, sessionIds) {
       callers.forgetUser(userId);
       for (const id of sessionIds) callers.forgetSession(id);
+    },
+
+    async tidy(endedBefore) {
+      while ((await deleteDeadSessions(database.sql, endedBefore, tidyBatchSize)) === tidyBatchSize);
     },
   };
 }

@@ -2,7 +2,7 @@
 import { defaultRole } from '@irontrack/contract/roles.ts';
 import type { User, UserChange, UserCreation, UserPage, UserQuery } from '@irontrack/contract/users.ts';
 import { uuidv7 } from 'uuidv7';
-import { createAccount, hashing, type NewAccount, normalizeEmail } from '../accounts/accounts.ts';
+import { createAccount, hashing, normalizeEmail } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { PasswordHasher } from '../crypto/password-hash.ts';
@@ -11,8 +11,14 @@ import type { Sql } from '../database/sql.ts';
 import type { Caller } from '../http/guard.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
-import { changeRole, readStanding, requireAnotherSuperuser, requireChangeable, type Standing } from '../roles/roles.ts';
-import type { EndReason, Sessions } from '../sessions/sessions.ts';
+import {
+  changeRole,
+  readStanding,
+  requireAnotherSuperuser,
+  requireChangeable,
+  type Standing,
+} from '../roles/roles.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import { countUsers, deleteUser, findUser, selectUsers, updateUser } from './users.sql.ts';
 
 export interface Users {
@@ -47,11 +53,13 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
     const { name, email, isActive, passwordHash } = change;
     const actorId = caller.user.id;
     const subjectId = before.id;
-    const fields = Object.entries({ name, email }).flatMap(([field, value]) => (value === undefined ? [] : [field]));
+    const fields = Object.entries({ name, email }).flatMap(([field, value]) =>
+      value === undefined ? [] : [field],
+    );
     const normalized = email === undefined ? undefined : normalizeEmail(email);
     await updateUser(tx, before.id, { name, email: normalized, isActive, passwordHash }, clock());
     const ended: string[] = [];
-    const end = async (because: EndReason) => {
+    const end = async (because: Parameters<Sessions['endAllOfUser']>[2]) => {
       ended.push(...(await sessions.endAllOfUser(tx, before.id, because)));
     };
     if (fields.length > 0) {
@@ -81,7 +89,7 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
   return {
     async create(caller, input, source) {
       const passwordHash = await hashing(() => passwords.hash(input.password));
-      const account: NewAccount = {
+      const account: Parameters<typeof createAccount>[2] = {
         id: uuidv7(),
         email: normalizeEmail(input.email),
         name: input.name ?? null,
@@ -97,7 +105,10 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
       const sql = database.forRequest(source.requestId);
       const limit = query.pageSize;
       const offset = (query.currentPage - 1) * limit;
-      const [items, total] = await Promise.all([selectUsers(sql, query, limit, offset), countUsers(sql, query)]);
+      const [items, total] = await Promise.all([
+        selectUsers(sql, query, limit, offset),
+        countUsers(sql, query),
+      ]);
       return { items, limit, offset, total };
     },
 

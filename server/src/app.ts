@@ -1,0 +1,222 @@
+/** The map: builds every part and mounts every module, in reading order. The only place where they are wired. */
+import cors from '@fastify/cors';
+import { mountAccess } from './accounts/access.routes.ts';
+import { createAccounts } from './accounts/accounts.ts';
+import { createAttemptLimits } from './accounts/attempt-limits.ts';
+import { mountAuth } from './accounts/auth.routes.ts';
+import { mountAudit } from './audit/audit.routes.ts';
+import { createAudit } from './audit/audit.ts';
+import { createMemoryCache } from './cache/memory-cache.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import { createHashQueue } from './crypto/hash-queue.ts';
+import { createPasswordHasher } from './crypto/password-hash.ts';
+import type { SigningKey } from './crypto/signing-key.ts';
+import { type Announcements, type ChangeListener, listenForChanges } from './database/announcements.ts';
+import { type DatabaseAddress, openDatabase } from './database/database.ts';
+import type { App } from './http/app.ts';
+import { createSessionCookies } from './http/cookies.ts';
+import { guardRoutes } from './http/guard.ts';
+import { createObserver } from './http/observe.ts';
+import { createOpenApi, type OpenApi } from './http/openapi.ts';
+import { createRequestIds } from './http/request-id.ts';
+import { createServer } from './http/server.ts';
+import { mountRoles } from './roles/roles.routes.ts';
+import { createRoles } from './roles/roles.ts';
+import { createCallers } from './sessions/callers.ts';
+import { createKeyring } from './sessions/keyring.ts';
+import { mountSessions } from './sessions/sessions.routes.ts';
+import { createSessions } from './sessions/sessions.ts';
+import { mountDocs } from './system/docs.routes.ts';
+import { type Chore, type Housekeeping, startHousekeeping } from './system/housekeeping.ts';
+import { mountSystem } from './system/system.routes.ts';
+import { createSystem, type Lifecycle, probeMemoryCache } from './system/system.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
+import { mountUsers } from './users/users.routes.ts';
+import { createUsers } from './users/users.ts';
+import { version } from './version.ts';
+
+export interface ServiceSettings {
+  config: Config;
+  /** The database for statements, perhaps through a pooler, and past it. */
+  database: { address: DatabaseAddress; directAddress: DatabaseAddress };
+  telemetry: Telemetry;
+  loadSigningKey: () => Promise<SigningKey>;
+  lifecycle: Lifecycle;
+  clock: Clock;
+  randomBytes: (size: number) => Buffer;
+}
+
+export interface Service {
+  app: App;
+  /** The OpenAPI document; needs no database. */
+  openApi: OpenApi;
+  /** Whatever needs the database before the first request. The schema must be up to date. */
+  open(): Promise<void>;
+  /** Stops listening, lets open requests finish, then closes what they needed. */
+  close(): Promise<void>;
+}
+
+const minuteMs = 60_000;
+
+/** Dead sessions stay this long: they tell from which addresses an account is known. */
+const deadSessionRetentionMs = 30 * 24 * 60 * minuteMs;
+
+/** Builds the service. It touches nothing outside the process until `open`, and does not listen. */
+export async function createService(settings: ServiceSettings): Promise<Service> {
+  const { config, telemetry, lifecycle, clock, randomBytes } = settings;
+  const { log, metrics } = telemetry;
+
+  const database = openDatabase({
+    address: settings.database.address,
+    poolSize: config.database.poolSize,
+    timeoutMs: config.database.timeoutMs,
+  });
+  const hashQueue = createHashQueue({
+    concurrency: config.hashing.concurrency,
+    maxWaitMs: config.hashing.maxWaitMs,
+    now: () => performance.now(),
+    onWait: metrics.hashWaited,
+  });
+  const passwords = createPasswordHasher({
+    parameters: config.hashing.parameters,
+    queue: hashQueue,
+    randomBytes,
+  });
+  const cookies = createSessionCookies(config.cookies);
+  const limits = createAttemptLimits(config.rateLimit, metrics.limiterRefused);
+
+  const audit = createAudit({ database, clock });
+  const keyring = createKeyring({
+    database,
+    audit,
+    clock,
+    loadSigningKey: settings.loadSigningKey,
+    accessTtlMs: config.tokens.accessTtlMs,
+  });
+  const { issuer, audience } = config.tokens;
+  const callers = createCallers({ database, clock, keyring, issuer, audience });
+  const roles = createRoles({ database, audit, clock, forgetUser: callers.forgetUser });
+  const sessions = createSessions({
+    database,
+    audit,
+    clock,
+    keyring,
+    callers,
+    randomBytes,
+    lifetimes: config.tokens,
+    token: { issuer, audience },
+    onReuse: metrics.refreshReused,
+  });
+  const accounts = createAccounts({ database, audit, clock, sessions, passwords, limits });
+  const users = createUsers({ database, audit, clock, passwords, sessions });
+  const system = createSystem({
+    database,
+    probeCache: () => probeMemoryCache(createMemoryCache('probe', 1)),
+    lifecycle,
+    version,
+  });
+  metrics.observe({ database, hashQueue, caches: callers.caches });
+
+  const openApi = createOpenApi({
+    title: 'IronTrack',
+    version,
+    description: 'Accounts, sessions, users and roles. Times are ISO 8601 in UTC, ids are UUIDv7.',
+    cookieName: cookies.accessName,
+  });
+  const observer = createObserver({
+    accessLog: telemetry.accessLog,
+    histogram: metrics.requests,
+    makeRequestId: createRequestIds(randomBytes),
+    clock: () => performance.now(),
+    isSecure: config.cookies.secure,
+  });
+  const app = createServer({
+    observer,
+    trustedProxies: config.trustedProxies,
+    report: (error, requestId, route) => log.error({ err: error, requestId, route }, 'A request failed.'),
+  });
+  if (config.corsOrigins.length > 0) {
+    await app.register(cors, {
+      origin: [...config.corsOrigins],
+      credentials: true,
+      exposedHeaders: ['x-request-id'],
+    });
+  }
+  app.addHook('onRoute', (route) => openApi.add(route));
+  guardRoutes(app, {
+    authenticate: callers.authenticate,
+    cookies,
+    allowedOrigins: new Set(config.corsOrigins),
+  });
+
+  mountAudit(app, { audit });
+  mountRoles(app, { roles });
+  mountSessions(app, { sessions, keyring });
+  mountAccess(app, { accounts, sessions, limits, cookies, authenticate: callers.authenticate });
+  mountAuth(app, { accounts, sessions, limits });
+  mountUsers(app, { users });
+  mountSystem(app, { system, openApi, metrics: metrics.page });
+  mountDocs(app);
+  await app.ready();
+
+  const listener: ChangeListener = {
+    changed(topic, id) {
+      if (topic === 'user') callers.forgetUser(id);
+      else if (topic === 'session') callers.forgetSession(id);
+      else void reloadKeys();
+    },
+    disconnected() {
+      log.warn(
+        'The database connection that carries news of changes is lost: caches are off until it is back.',
+      );
+      callers.suspend();
+    },
+    connected: callers.resume,
+  };
+
+  async function reloadKeys(): Promise<void> {
+    try {
+      await keyring.reload();
+    } catch (error) {
+      log.error({ err: error }, 'The signing keys could not be read anew; the old ones stay in use.');
+    }
+    callers.forgetTokens();
+  }
+
+  const before = (now: Date, ageMs: number) => new Date(now.getTime() - ageMs);
+  const chores: readonly Chore[] = [
+    { name: 'renew the signing key', everyMs: 5 * minuteMs, run: () => keyring.renew() },
+    {
+      name: 'delete dead sessions',
+      everyMs: 60 * minuteMs,
+      run: (now) => sessions.tidy(before(now, deadSessionRetentionMs)),
+    },
+    {
+      name: 'delete old audit entries',
+      everyMs: 60 * minuteMs,
+      run: (now) => audit.tidy(before(now, config.auditRetentionMs)),
+    },
+  ];
+
+  let housekeeping: Housekeeping | undefined;
+  let announcements: Announcements | undefined;
+
+  return {
+    app,
+    openApi,
+    async open() {
+      await keyring.open();
+      announcements = await listenForChanges(settings.database.directAddress, listener);
+      housekeeping = startHousekeeping(chores, clock, (name, error) => {
+        log.error({ err: error }, `Could not ${name}.`);
+      });
+    },
+    async close() {
+      housekeeping?.stop();
+      await app.close();
+      await announcements?.close();
+      await database.close();
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** The primary administrator: made at the very first start. */
+import { randomBytes } from 'node:crypto';
+import { uuidv7 } from 'uuidv7';
+import { primaryAdministratorExists } from '../accounts/accounts.sql.ts';
+import { createAccount, normalizeEmail } from '../accounts/accounts.ts';
+import { commandLine, createAudit } from '../audit/audit.ts';
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { createHashQueue } from '../crypto/hash-queue.ts';
+import { createPasswordHasher } from '../crypto/password-hash.ts';
+import { type DatabaseAddress, openDatabase } from '../database/database.ts';
+import { isEmail } from '../http/formats.ts';
+import { Problem } from '../problem.ts';
+import { exitStatus, StartupError } from '../startup-error.ts';
+
+export interface NewAdministrator {
+  email: string;
+  /** Only when it was made here. */
+  oneTimePassword?: string;
+}
+
+/**
+ * @returns undefined when there is one already
+ * @throws StartupError when the e-mail is no e-mail or belongs to an ordinary account
+ */
+export async function createPrimaryAdministrator(
+  config: Config,
+  address: DatabaseAddress,
+): Promise<NewAdministrator | undefined> {
+  const { email, password } = config.administrator;
+  const generated = password === undefined ? generatePassword() : undefined;
+  const made = await createSuperuserAccount(config, address, {
+    email,
+    password: password ?? generated ?? '',
+    isPrimaryAdministrator: true,
+  });
+  if (!made) return undefined;
+  return { email, ...(generated === undefined ? {} : { oneTimePassword: generated }) };
+}
+
+interface SuperuserInput {
+  email: string;
+  password: string;
+  isPrimaryAdministrator: boolean;
+}
+
+/** @returns false when a primary administrator was asked for and there is one */
+export async function createSuperuserAccount(
+  config: Config,
+  address: DatabaseAddress,
+  { email, password, isPrimaryAdministrator }: SuperuserInput,
+): Promise<boolean> {
+  const database = openDatabase({ address, poolSize: 1, timeoutMs: config.database.timeoutMs });
+  try {
+    if (isPrimaryAdministrator && (await primaryAdministratorExists(database.sql))) return false;
+    if (!isEmail(email)) {
+      throw new StartupError(
+        exitStatus.badConfiguration,
+        `${email} is no e-mail address (ADMIN_EMAIL or --email).`,
+      );
+    }
+    const queue = createHashQueue({ concurrency: 1, maxWaitMs: 60_000, now: () => performance.now() });
+    const hasher = createPasswordHasher({ parameters: config.hashing.parameters, queue, randomBytes });
+    const account = {
+      id: uuidv7(),
+      email: normalizeEmail(email),
+      name: null,
+      passwordHash: await hasher.hash(password),
+      isActive: true,
+      role: 'superuser',
+      isPrimaryAdministrator,
+      now: systemClock(),
+    } as const;
+    await createAccount(database, createAudit({ database, clock: systemClock }), account, commandLine, null);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    // Another node that starts at the same moment has just made it.
+    if (isPrimaryAdministrator && (await primaryAdministratorExists(database.sql))) return false;
+    const advice = error.code === 'email-taken' ? `${email} belongs to an account already.` : error.message;
+    throw new StartupError(exitStatus.unavailable, `The superuser cannot be created: ${advice}`, {
+      cause: error,
+    });
+  } finally {
+    await database.close();
+  }
+}
+
+/** 120 random bits with a character of each kind, free of those that look alike. */
+function generatePassword(): string {
+  return `Iron-${randomBytes(15)
+    .toString('hex')
+    .replaceAll(/(.{6})(?=.)/g, '$1-')}`;
+}

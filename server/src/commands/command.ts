@@ -1,0 +1,21 @@
+import type { ParseArgsConfig } from 'node:util';
+
+/** What every command gets from the process. */
+export interface CommandContext {
+  environment: Readonly<Record<string, string | undefined>>;
+  stdin: NodeJS.ReadStream;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+  /** Resolves when the process is asked to end. */
+  untilSignal: () => Promise<string>;
+}
+
+type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
+
+/** One row of the command line. */
+export interface Command {
+  summary: string;
+  options: Readonly<Record<string, NonNullable<ParseArgsConfig['options']>[string] & { help: string }>>;
+  /** Resolves when it is done. @throws StartupError with the exit status */
+  run(values: OptionValues, context: CommandContext): Promise<void>;
+}

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { commandLine, createAudit } from '../audit/audit.ts';
+import { systemClock } from '../clock.ts';
+import { type Config, readConfig } from '../config.ts';
+import type { SigningKey } from '../crypto/signing-key.ts';
+import { rotateSigningKeyFile } from '../crypto/signing-key-file.ts';
+import { type Database, openDatabase } from '../database/database.ts';
+import { migrate } from '../database/migrations.ts';
+import { announceSigningKeys, cutOffOtherSigningKeys, insertSigningKey } from '../sessions/keyring.sql.ts';
+import { exitStatus, StartupError } from '../startup-error.ts';
+import { openDatabaseAccess } from './addresses.ts';
+import type { Command } from './command.ts';
+import { asKeyError, signingKeyPath } from './signing-key.ts';
+
+export const rotateSigningKey: Command = {
+  summary: 'Make a new signing key. Tokens of the old one stay valid until they expire.',
+  options: {
+    'revoke-old': {
+      type: 'boolean',
+      help: 'The old key may be in wrong hands: refuse its tokens at once. Clients refresh and go on.',
+    },
+  },
+  async run(values, context) {
+    const config = readConfig(context.environment, context.stdout.isTTY === true);
+    if (config.tokens.signingKey !== undefined) {
+      throw new StartupError(
+        exitStatus.badConfiguration,
+        'The signing key comes from SIGNING_KEY. Put a new one there and restart; the old one goes on verifying.',
+      );
+    }
+    const database = await openDatabaseAccess(config, 'join', (sentence) =>
+      context.stderr.write(`${sentence}\n`),
+    );
+    const pool = openDatabase({
+      address: database.address,
+      poolSize: 1,
+      timeoutMs: config.database.timeoutMs,
+    });
+    try {
+      await migrate(database.directAddress);
+      const { next } = await rotate(config, pool, values['revoke-old'] === true);
+      context.stdout.write(`The new signing key is ${next.kid}.\n`);
+    } finally {
+      await pool.close();
+      await database.stop();
+    }
+  },
+};
+
+/** The database knows the new public key before anything is signed with it, so that every node accepts it. */
+async function rotate(
+  config: Config,
+  database: Database,
+  revokesOld: boolean,
+): Promise<{ next: SigningKey }> {
+  const audit = createAudit({ database, clock: systemClock });
+  try {
+    const rotated = await rotateSigningKeyFile(signingKeyPath(config), {
+      randomBytes,
+      async beforeReplace(previous, next) {
+        const now = systemClock();
+        await database.transaction(commandLine.requestId, async (tx) => {
+          await insertSigningKey(
+            tx,
+            next.publicJwk,
+            now,
+            new Date(now.getTime() + config.tokens.accessTtlMs),
+          );
+          await audit.record(tx, commandLine, {
+            action: 'signing_key.rotated',
+            details: { from: previous?.kid ?? null, to: next.kid, revokedOld: revokesOld },
+          });
+        });
+      },
+    });
+    // Only now is the file the new one, so only now may running servers read it.
+    if (revokesOld) await cutOffOtherSigningKeys(database.sql, rotated.next.kid, systemClock());
+    await announceSigningKeys(database.sql);
+    return rotated;
+  } catch (error) {
+    throw asKeyError(error, config);
+  }
+}

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { createService } from '../app.ts';
+import { systemClock } from '../clock.ts';
+import { type Config, readConfig } from '../config.ts';
+import { isBelowOwaspMinimum } from '../crypto/password-hash.ts';
+import { migrate } from '../database/migrations.ts';
+import { requireConnections } from '../database/pool-size.ts';
+import type { App } from '../http/app.ts';
+import type { Lifecycle } from '../system/system.ts';
+import { openTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
+import { openDatabaseAccess } from './addresses.ts';
+import { createPrimaryAdministrator } from './administrator.ts';
+import type { Command, CommandContext } from './command.ts';
+import { explainListening, removeDeadSocket } from './listen-errors.ts';
+import { loadSigningKey } from './signing-key.ts';
+
+export const serve: Command = {
+  summary: 'Serve HTTP until SIGTERM or SIGINT, with the embedded PostgreSQL unless DATABASE_URL is set.',
+  options: {},
+  async run(_values, context) {
+    const signal = context.untilSignal();
+    const config = readConfig(context.environment, context.stdout.isTTY === true);
+    const telemetry = await openTelemetry({
+      level: config.log.level,
+      format: config.log.format,
+      fd: context.stdout.fd,
+    });
+    // What was opened is closed in reverse, whether it was serving or failed half-way.
+    const closers: (() => Promise<void>)[] = [telemetry.close];
+    try {
+      await startServing(config, telemetry, context, (close) => closers.unshift(close));
+      const reason = await signal;
+      telemetry.log.info({ reason }, 'Draining: open requests are finished, new ones are refused.');
+    } finally {
+      for (const close of closers) await close();
+    }
+  },
+};
+
+async function startServing(
+  config: Config,
+  telemetry: Telemetry,
+  context: CommandContext,
+  closing: (close: () => Promise<void>) => void,
+): Promise<void> {
+  const { log } = telemetry;
+  const lifecycle: Lifecycle = { state: 'starting' };
+  if (isBelowOwaspMinimum(config.hashing.parameters)) {
+    log.warn('The Argon2id parameters are below the minimum that OWASP recommends. For tests only.');
+  }
+  const database = await openDatabaseAccess(config, 'refuse', (sentence) => log.warn(sentence));
+  closing(database.stop);
+  const applied = await migrate(database.directAddress);
+  if (applied.length > 0) log.info({ migrations: applied }, 'The schema was brought up to date.');
+  await requireConnections(database.directAddress, config.database.poolSize);
+
+  const service = await createService({
+    config,
+    database,
+    telemetry,
+    loadSigningKey: () => loadSigningKey(config),
+    lifecycle,
+    clock: systemClock,
+    randomBytes,
+  });
+  closing(async () => {
+    lifecycle.state = 'draining';
+    await service.close();
+  });
+  await service.open();
+  const administrator = await createPrimaryAdministrator(config, database.address);
+  const address = await listen(service.app, config);
+  lifecycle.state = 'serving';
+
+  context.stdout.write(`IronTrack serves on ${address}\nDocumentation: ${address}/docs\n`);
+  if (administrator !== undefined) {
+    // To the terminal and nowhere else: the log may travel.
+    context.stdout.write(
+      `Administrator: ${administrator.email}\n` +
+        (administrator.oneTimePassword === undefined
+          ? ''
+          : `Password, shown this once: ${administrator.oneTimePassword}\n`),
+    );
+  }
+}
+
+/** @returns the address to show: a URL, or the path of the socket */
+async function listen(app: App, config: Config): Promise<string> {
+  const target = config.listen;
+  try {
+    if ('path' in target) {
+      await removeDeadSocket(target.path);
+      await app.listen({ path: target.path });
+      return `unix:${target.path}`;
+    }
+    await app.listen({ host: target.host, port: target.port });
+  } catch (error) {
+    throw explainListening(error, config);
+  }
+  const address = app.server.address();
+  const { port } = isInternetAddress(address) ? address : { port: target.port };
+  return `http://${target.host.includes(':') ? `[${target.host}]` : target.host}:${port}`;
+}
+
+function isInternetAddress(address: string | AddressInfo | null): address is AddressInfo {
+  return typeof address === 'object' && address !== null;
+}

@@ -1,0 +1,91 @@
+/** The command line: finds the command, reads its options, and turns what went wrong into words and a status. */
+import { parseArgs } from 'node:util';
+import type { Command, CommandContext } from './commands/command.ts';
+import { createSuperuser } from './commands/create-superuser.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { openApiCommand } from './commands/openapi.ts';
+import { rotateSigningKey } from './commands/rotate-signing-key.ts';
+import { serve } from './commands/serve.ts';
+import { exitStatus, StartupError } from './startup-error.ts';
+import { version } from './version.ts';
+
+const commands: ReadonlyMap<string, Command> = new Map([
+  ['serve', serve],
+  ['migrate', migrateCommand],
+  ['create-superuser', createSuperuser],
+  ['rotate-signing-key', rotateSigningKey],
+  ['openapi', openApiCommand],
+]);
+
+async function run(args: readonly string[], context: CommandContext): Promise<void> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    context.stdout.write(describeCommands());
+    if (name === undefined) throw new StartupError(exitStatus.wrongUsage, 'Name a command.');
+    return;
+  }
+  if (name === '--version' || name === '-v') {
+    context.stdout.write(`${version}\n`);
+    return;
+  }
+  const command = commands.get(name);
+  if (command === undefined) {
+    throw new StartupError(exitStatus.wrongUsage, `There is no command ${name}. See irontrack --help.`);
+  }
+  const values = readOptions(name, command, rest);
+  if (values.help === true) context.stdout.write(describeCommand(name, command));
+  else await command.run(values, context);
+}
+
+function readOptions(name: string, command: Command, args: string[]) {
+  const help = { type: 'boolean', short: 'h' } as const;
+  try {
+    return parseArgs({ args, options: { ...command.options, help }, allowPositionals: false, strict: true })
+      .values;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('. ')[0] : String(error);
+    throw new StartupError(exitStatus.wrongUsage, `${reason}. See irontrack ${name} --help.`);
+  }
+}
+
+function describeCommands(): string {
+  const width = Math.max(...[...commands.keys()].map((name) => name.length));
+  const rows = [...commands].map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return (
+    `IronTrack ${version}\n\nUsage: irontrack <command> [options]\n\nCommands:\n${rows.join('\n')}\n\n` +
+    'irontrack <command> --help tells more. Settings come from the environment: docs/configuration.md.\n' +
+    'Exit status: 0 done, 64 wrong usage, 69 something it needs cannot be reached, 78 bad configuration.\n'
+  );
+}
+
+function describeCommand(name: string, { summary, options }: Command): string {
+  const rows = Object.entries(options).map(([option, { type, help }]) => {
+    return `  --${option}${type === 'string' ? ' VALUE' : ''}\n      ${help}`;
+  });
+  const list = rows.length === 0 ? '' : `\nOptions:\n${rows.join('\n')}\n`;
+  return `Usage: irontrack ${name}${rows.length === 0 ? '' : ' [options]'}\n\n${summary}\n${list}`;
+}
+
+/** Resolves at the first SIGTERM or SIGINT, or when the launcher that started us is gone. */
+function untilSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  process.once('disconnect', () => resolve('disconnect'));
+  return promise;
+}
+
+try {
+  const { stdin, stdout, stderr, env } = process;
+  await run(process.argv.slice(2), { environment: env, stdin, stdout, stderr, untilSignal });
+  process.exitCode ??= exitStatus.done;
+} catch (error) {
+  if (error instanceof StartupError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.status;
+  } else {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+// The channel to the launcher would keep the process alive.
+if (process.connected) process.disconnect();

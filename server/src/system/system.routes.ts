@@ -1,0 +1,95 @@
+import { Health, Readiness } from '@irontrack/contract/system.ts';
+import { Type } from 'typebox';
+import type { App } from '../http/app.ts';
+import type { OpenApi } from '../http/openapi.ts';
+import { Problem } from '../problem.ts';
+import type { System } from './system.ts';
+
+interface Needs {
+  system: System;
+  openApi: OpenApi;
+  /** The Prometheus text and its media type. */
+  metrics: { contentType: string; metrics(): Promise<string> };
+}
+
+const config = { access: 'public' } as const;
+const tags = ['System'];
+const plainText = 'text/plain; charset=utf-8';
+
+export function mountSystem(app: App, { system, openApi, metrics }: Needs): void {
+  const pong = { contentType: plainText, body: 'OK' };
+  app.get(
+    '/ping',
+    {
+      config: { ...config, shortcut: () => pong },
+      schema: {
+        tags,
+        summary: 'Is the process alive?',
+        produces: 'text/plain',
+        response: { 200: Type.Literal('OK') },
+      },
+    },
+    (_request, reply) => {
+      reply.type(plainText).send('OK');
+    },
+  );
+
+  app.get(
+    '/health',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Do the database and the cache answer?',
+        response: { 200: Health, 503: Health },
+      },
+    },
+    async (_request, reply) => {
+      const { status, body } = await system.health();
+      return reply.code(status).send(body);
+    },
+  );
+
+  app.get(
+    '/ready',
+    {
+      config,
+      schema: { tags, summary: 'Can it serve now?', problems: [503], response: { 200: Readiness } },
+    },
+    (_request, reply) => {
+      if (!system.isReady()) throw new Problem('not-ready', undefined, { headers: { 'retry-after': '1' } });
+      reply.send({ status: 'ready' });
+    },
+  );
+
+  app.get(
+    '/metrics',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Prometheus metrics',
+        produces: 'text/plain',
+        response: { 200: Type.String() },
+      },
+    },
+    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()),
+  );
+
+  app.get(
+    '/api/v1/openapi.json',
+    {
+      config,
+      schema: { tags, summary: 'This document', response: { 200: Type.Unknown() } },
+    },
+    (_request, reply) => {
+      reply.type('application/json; charset=utf-8').send(openApiText());
+    },
+  );
+
+  let text: string | undefined;
+  function openApiText(): string {
+    text ??= JSON.stringify(openApi.document());
+    return text;
+  }
+}
