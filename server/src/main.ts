@@ -66,13 +66,17 @@ function describeCommand(name: string, { summary, options }: Command): string {
   return `Usage: irontrack ${name}${rows.length === 0 ? '' : ' [options]'}\n\n${summary}\n${list}`;
 }
 
-/** Resolves at the first SIGTERM or SIGINT, or when the launcher that started us is gone. */
+/** Resolves when the process is asked to end, or when the launcher that started it is gone. */
 function untilSignal(): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  // `on`, not `once`: Ctrl-C may reach us twice, from the terminal and from the launcher, and must not kill us then.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
   process.once('disconnect', () => resolve('disconnect'));
   return promise;
 }
+
+// The channel to the launcher must not keep the process alive.
+process.channel?.unref();
 
 try {
   const { stdin, stdout, stderr, env } = process;
@@ -87,5 +91,3 @@ try {
     process.exitCode = 1;
   }
 }
-// The channel to the launcher would keep the process alive.
-if (process.connected) process.disconnect();

@@ -11,7 +11,7 @@ export const openApiCommand: Command = {
   options: {},
   async run(_values, context) {
     const config = readConfig(context.environment, false);
-    const telemetry = await openTelemetry({ level: 'silent', format: 'json', fd: context.stderr.fd });
+    const telemetry = await openTelemetry({ level: 'silent', format: 'json', fd: 2 });
     // Never opened: building the service declares its routes, and that is all the document needs.
     const service = await createService({
       config,

@@ -24,7 +24,7 @@ export const serve: Command = {
     const telemetry = await openTelemetry({
       level: config.log.level,
       format: config.log.format,
-      fd: context.stdout.fd,
+      fd: 1,
     });
     // What was opened is closed in reverse, whether it was serving or failed half-way.
     const closers: (() => Promise<void>)[] = [telemetry.close];

@@ -1,11 +1,12 @@
 /** Who is it, and may they: the first thing that happens to a request, before anything of it is parsed or validated. */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Me } from '@irontrack/contract/access.ts';
 import type { User } from '@irontrack/contract/users.ts';
-import type { FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
+import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import { Problem } from '../problem.ts';
 import type { App } from './app.ts';
 import { readCookie, type SessionCookies } from './cookies.ts';
+import { noteUser } from './observe.ts';
 import { isCrossSite } from './same-site.ts';
 
 /** Who may call a route. Every route says so, or the server does not start. */
@@ -68,14 +69,17 @@ export function readAccessToken(headers: IncomingHttpHeaders, cookies: SessionCo
 /** RFC 6750 section 2.1; the scheme in any case (RFC 9110). */
 export function readBearer(authorization: string | undefined): string | undefined {
   if (authorization === undefined || authorization.length < 8) return undefined;
-  if (!authorization.startsWith('Bearer ') && authorization.slice(0, 7).toLowerCase() !== 'bearer ') return undefined;
+  if (!authorization.startsWith('Bearer ') && authorization.slice(0, 7).toLowerCase() !== 'bearer ')
+    return undefined;
   return authorization.slice(7).trim();
 }
 
 function requireAccess(route: RouteOptions): Access {
   const access = route.config?.access;
   if (access === undefined) {
-    throw new Error(`The route ${String(route.method)} ${route.url} does not say who may call it (config.access).`);
+    throw new Error(
+      `The route ${String(route.method)} ${route.url} does not say who may call it (config.access).`,
+    );
   }
   return access;
 }
@@ -84,13 +88,22 @@ function isSafe(route: RouteOptions): boolean {
   return [route.method].flat().every((method) => safeMethods.has(method));
 }
 
-function createGuard(access: Access, authenticate: Authenticate, cookies: SessionCookies): onRequestHookHandler {
-  function admit(request: FastifyRequest, caller: Caller | undefined): Problem | undefined {
+function createGuard(
+  access: Access,
+  authenticate: Authenticate,
+  cookies: SessionCookies,
+): onRequestHookHandler {
+  function admit(
+    request: FastifyRequest,
+    response: ServerResponse,
+    caller: Caller | undefined,
+  ): Problem | undefined {
     if (caller === undefined) return notAuthenticated();
     request.caller = caller;
+    noteUser(response, caller.user.id);
     return access === 'superuser' && !caller.user.isSuperuser ? new Problem('not-permitted') : undefined;
   }
-  return (request, _reply: FastifyReply, done) => {
+  return (request, reply, done) => {
     const token = readAccessToken(request.raw.headers, cookies);
     if (token === undefined) {
       done(notAuthenticated());
@@ -98,10 +111,10 @@ function createGuard(access: Access, authenticate: Authenticate, cookies: Sessio
     }
     const caller = authenticate(token);
     if (caller instanceof Promise) {
-      caller.then((found) => done(admit(request, found)), done);
+      caller.then((found) => done(admit(request, reply.raw, found)), done);
       return;
     }
-    done(admit(request, caller));
+    done(admit(request, reply.raw, caller));
   };
 }
 
@@ -110,16 +123,21 @@ export function notAuthenticated(): Problem {
 }
 
 /** Unsafe requests that a browser sends with our cookies must come from our own site (CSRF). */
-function createSameSiteCheck(always: boolean, { cookies, allowedOrigins }: GuardSettings): onRequestHookHandler {
+function createSameSiteCheck(
+  always: boolean,
+  { cookies, allowedOrigins }: GuardSettings,
+): onRequestHookHandler {
   return (request, _reply, done) => {
     const { headers } = request.raw;
-    const checked = always || (carriesSession(headers, cookies) && readBearer(headers.authorization) === undefined);
+    const checked =
+      always || (carriesSession(headers, cookies) && readBearer(headers.authorization) === undefined);
     done(checked && isCrossSite(headers, allowedOrigins) ? new Problem('cross-site-request') : undefined);
   };
 }
 
 function carriesSession({ cookie }: IncomingHttpHeaders, cookies: SessionCookies): boolean {
   return (
-    readCookie(cookie, cookies.accessName) !== undefined || readCookie(cookie, cookies.refreshName) !== undefined
+    readCookie(cookie, cookies.accessName) !== undefined ||
+    readCookie(cookie, cookies.refreshName) !== undefined
   );
 }
