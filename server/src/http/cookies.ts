@@ -59,6 +59,7 @@ export function readCookie(header: string | undefined, name: string): string | u
 /** A name counts only at the start of a pair: after the beginning or a semicolon, blanks aside. */
 function startsCookie(header: string, index: number): boolean {
   let before = index - 1;
-  while (before >= 0 && (header.charCodeAt(before) === 0x20 || header.charCodeAt(before) === 0x09)) before -= 1;
+  while (before >= 0 && (header.charCodeAt(before) === 0x20 || header.charCodeAt(before) === 0x09))
+    before -= 1;
   return before < 0 || header.charCodeAt(before) === 0x3b;
 }

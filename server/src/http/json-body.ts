@@ -71,7 +71,9 @@ function countMembers(text: string): number {
       case 0x7b:
         depth += 1;
         if (depth > deepest) {
-          throw new ValidationProblem([fault('json_invalid', 'body', `Nested deeper than ${deepest} levels`)]);
+          throw new ValidationProblem([
+            fault('json_invalid', 'body', `Nested deeper than ${deepest} levels`),
+          ]);
         }
         break;
       case 0x5d: // closing bracket and brace

@@ -1,6 +1,7 @@
 /** Builds the empty application: what is true of every route before there is one. */
-import Fastify, { type FastifyServerOptions } from 'fastify';
+
 import { NoQuery } from '@irontrack/contract/fields.ts';
+import Fastify, { type FastifyServerOptions } from 'fastify';
 import { Problem } from '../problem.ts';
 import type { App } from './app.ts';
 import { createErrorHandler, type ReportError, sendProblem } from './errors.ts';
@@ -22,7 +23,8 @@ export interface ServerSettings {
 
 export function createServer({ observer, trustedProxies, report }: ServerSettings): App {
   const options: FastifyServerOptions = {
-    serverFactory: (handler, serverOptions) => observer.createServer(handler, { ...serverOptions, ...httpLimits }),
+    serverFactory: (handler, serverOptions) =>
+      observer.createServer(handler, { ...serverOptions, ...httpLimits }),
     clientErrorHandler: observer.clientErrorHandler,
     genReqId: observer.genReqId,
     // The access line is the observer's. Fastify's own logger would cost a child logger a request.

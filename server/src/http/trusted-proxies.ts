@@ -21,7 +21,8 @@ export function createTrustCheck(trusted: readonly string[]): false | ((address:
   return (address: string | undefined) => {
     // A Unix domain socket has no address.
     if (address === undefined || address === '') return trustsUnix;
-    const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+    const plain =
+      address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
     const family = isIP(plain);
     return family !== 0 && ranges.check(plain, family === 4 ? 'ipv4' : 'ipv6');
   };

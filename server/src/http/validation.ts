@@ -7,7 +7,14 @@ import { formats, missingFromPassword } from './formats.ts';
 /** A body of 64 KiB can hold thousands of unknown fields; nobody reads more faults than this. */
 const mostDetails = 100;
 
-const options = { allErrors: true, useDefaults: true, strict: true, allowUnionTypes: true, verbose: true, formats } as const;
+const options = {
+  allErrors: true,
+  useDefaults: true,
+  strict: true,
+  allowUnionTypes: true,
+  verbose: true,
+  formats,
+} as const;
 
 /** Compiles the schemas of the routes for Fastify. Path and query are text, so numbers and booleans are read out of it. */
 export function createValidatorCompiler(): FastifySchemaCompiler<object> {
@@ -52,7 +59,10 @@ const descriptions: Readonly<Record<string, Describe>> = {
     type: 'greater_than_equal',
     message: `Should be greater than or equal to ${params.limit}`,
   }),
-  maximum: ({ params }) => ({ type: 'less_than_equal', message: `Should be less than or equal to ${params.limit}` }),
+  maximum: ({ params }) => ({
+    type: 'less_than_equal',
+    message: `Should be less than or equal to ${params.limit}`,
+  }),
   minItems: ({ params }) => ({ type: 'too_short', message: `Should have at least ${params.limit} item(s)` }),
   maxItems: ({ params }) => ({ type: 'too_long', message: `Should have at most ${params.limit} item(s)` }),
   type: ({ params }) => ({ type: `${params.type}_type`, message: `Should be a valid ${params.type}` }),
@@ -72,8 +82,11 @@ function describeFault(error: ErrorObject): ValidationDetail | undefined {
 
 function fieldOf(error: ErrorObject): string {
   if (typeof error.params.missingProperty === 'string') return error.params.missingProperty;
-  if (typeof error.params.additionalProperty === 'string') return error.params.additionalProperty.slice(0, 100);
-  const segments = error.instancePath.split('/').filter((segment) => segment !== '' && !/^\d+$/.test(segment));
+  if (typeof error.params.additionalProperty === 'string')
+    return error.params.additionalProperty.slice(0, 100);
+  const segments = error.instancePath
+    .split('/')
+    .filter((segment) => segment !== '' && !/^\d+$/.test(segment));
   return (segments.at(-1) ?? 'body').replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
@@ -94,7 +107,10 @@ function describeFormat(format: unknown, data: unknown): { type: string; message
   const sentences: Readonly<Record<string, [string, string]>> = {
     email: ['value_error', 'Should be an e-mail address such as ada@example.org'],
     uuid: ['uuid_parsing', 'Should be a UUID'],
-    'date-time-with-zone': ['timezone_aware', 'Should be an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z'],
+    'date-time-with-zone': [
+      'timezone_aware',
+      'Should be an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z',
+    ],
   };
   const [type, message] = sentences[String(format)] ?? ['value_error', 'Not in the expected format'];
   return { type, message };

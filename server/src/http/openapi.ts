@@ -1,0 +1,182 @@
+/** The OpenAPI 3.1 document, made of the same schemas that validate and serialise. */
+import { ProblemBody, ValidationProblemBody } from '@irontrack/contract/problem-body.ts';
+import type { RouteOptions } from 'fastify';
+import type { Access } from './guard.ts';
+
+declare module 'fastify' {
+  interface FastifySchema {
+    /** Headings under which the documentation lists the route. */
+    tags?: readonly string[];
+    summary?: string;
+    description?: string;
+    /** Statuses beyond the usual ones that the route answers with a problem. */
+    problems?: readonly number[];
+    /** Media type of the 2xx answer, when it is no JSON. */
+    produces?: string;
+    /** Leaves the route out of the document. */
+    hide?: boolean;
+  }
+}
+
+type Json = { [member: string]: unknown };
+
+export interface ApiDescription {
+  title: string;
+  version: string;
+  description: string;
+  cookieName: string;
+}
+
+/** Collects the routes as they are mounted. */
+export interface OpenApi {
+  add(route: RouteOptions): void;
+  document(): Json;
+}
+
+export function createOpenApi(api: ApiDescription): OpenApi {
+  const routes: RouteOptions[] = [];
+  let made: Json | undefined;
+  return {
+    add(route) {
+      if (route.schema?.hide !== true && route.method !== 'HEAD') routes.push(route);
+    },
+    document() {
+      made ??= describe(api, routes);
+      return made;
+    },
+  };
+}
+
+function describe(api: ApiDescription, routes: readonly RouteOptions[]): Json {
+  const components = new Map<string, unknown>();
+  const paths: Record<string, Json> = {};
+  for (const route of routes) {
+    const path = route.url.replaceAll(/:([A-Za-z]+)/g, '{$1}');
+    paths[path] ??= {};
+    for (const method of [route.method].flat()) {
+      paths[path][method.toLowerCase()] = share(describeOperation(route, method, path), components);
+    }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: api.title, version: api.version, description: api.description, license: { name: 'MIT' } },
+    servers: [{ url: '/' }],
+    tags: [...new Set(routes.flatMap((route) => route.schema?.tags ?? []))].map((name) => ({ name })),
+    paths,
+    components: {
+      schemas: Object.fromEntries([...components].sort(([a], [b]) => a.localeCompare(b))),
+      securitySchemes: {
+        cookie: { type: 'apiKey', in: 'cookie', name: api.cookieName },
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+      },
+    },
+  };
+}
+
+function describeOperation(route: RouteOptions, method: string, path: string): Json {
+  const schema = route.schema ?? {};
+  const access = route.config?.access ?? 'public';
+  return {
+    operationId: operationId(method, path),
+    ...(schema.tags === undefined ? {} : { tags: schema.tags }),
+    ...(schema.summary === undefined ? {} : { summary: schema.summary }),
+    ...(schema.description === undefined ? {} : { description: schema.description }),
+    security: access === 'public' ? [] : [{ cookie: [] }, { bearer: [] }],
+    parameters: [
+      ...describeParameters('path', schema.params),
+      ...describeParameters('query', schema.querystring),
+    ],
+    ...(schema.body === undefined
+      ? {}
+      : { requestBody: { required: true, content: contentOf(schema.body) } }),
+    responses: {
+      ...describeSuccess(schema.response, schema.produces),
+      ...describeProblems(
+        access,
+        schema.body !== undefined || schema.params !== undefined,
+        schema.problems ?? [],
+      ),
+    },
+  };
+}
+
+/** `PATCH /api/v1/users/{id}` becomes `patchUsersById`. */
+function operationId(method: string, path: string): string {
+  const words = path
+    .replace('/api/v1', '')
+    .split('/')
+    .filter((segment) => segment !== '')
+    .map((segment) => (segment.startsWith('{') ? `by-${segment.slice(1, -1)}` : segment))
+    .join('-')
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== '');
+  return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+}
+
+function describeParameters(place: 'path' | 'query', schema: unknown): Json[] {
+  if (!isObject(schema) || !isObject(schema.properties)) return [];
+  const required = Array.isArray(schema.required) ? schema.required : [];
+  return Object.entries(schema.properties).map(([name, property]) => ({
+    name,
+    in: place,
+    // A parameter with a default is required of the handler, not of the client.
+    required: place === 'path' || (required.includes(name) && !(isObject(property) && 'default' in property)),
+    schema: property,
+  }));
+}
+
+function contentOf(body: unknown): unknown {
+  return isObject(body) && 'content' in body ? body.content : { 'application/json': { schema: body } };
+}
+
+function describeSuccess(response: unknown, produces = 'application/json'): Json {
+  if (!isObject(response)) return {};
+  return Object.fromEntries(
+    Object.entries(response).map(([status, schema]) => {
+      const hasContent = !(isObject(schema) && schema.type === 'null');
+      const description = status === '201' ? 'Created.' : hasContent ? 'Success.' : 'Done; no content.';
+      return [status, { description, ...(hasContent ? { content: { [produces]: { schema } } } : {}) }];
+    }),
+  );
+}
+
+const problemDescriptions: Readonly<Record<number, string>> = {
+  401: 'Not authenticated.',
+  403: 'Not permitted.',
+  404: 'Not found.',
+  409: 'Conflict.',
+  422: 'The request does not validate.',
+  429: 'Too many attempts; see Retry-After.',
+  503: 'Not available right now; see Retry-After.',
+};
+
+function describeProblems(access: Access, isValidated: boolean, declared: readonly number[]): Json {
+  const statuses = new Set(declared);
+  if (access !== 'public') statuses.add(401);
+  if (access === 'superuser') statuses.add(403);
+  if (isValidated) statuses.add(422);
+  return Object.fromEntries(
+    [...statuses].sort().map((status) => {
+      const schema = status === 422 ? ValidationProblemBody : ProblemBody;
+      const description = problemDescriptions[status] ?? 'Problem.';
+      return [String(status), { description, content: { 'application/problem+json': { schema } } }];
+    }),
+  );
+}
+
+/** Moves each schema that has a title into the components and leaves a reference. */
+function share(value: unknown, components: Map<string, unknown>): unknown {
+  if (Array.isArray(value)) return value.map((item) => share(item, components));
+  if (!isObject(value)) return value;
+  const copy = Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, share(member, components)]),
+  );
+  if (typeof value.title !== 'string' || !('type' in value || 'anyOf' in value)) return copy;
+  const { title, ...schema } = copy;
+  components.set(value.title, { title, ...schema });
+  return { $ref: `#/components/schemas/${value.title}` };
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
