@@ -81,7 +81,8 @@ if (withCost) head.push('CPU an answer, median', 'ratio of CPU, median (quartile
 const rows = targets.map(({ label, bytes, rates, ratios, costs, costRatios }) => {
   const [low, middle, high] = [0, 0.5, 1].map((at) => `${(quantile(rates, at) / 1000).toFixed(1)}k`);
   const row = [label, `${bytes} B`, `${middle} (${low}-${high})`, spread(ratios)];
-  if (withCost) row.push(`${[0.5, 0, 1].map((at) => quantile(costs, at).toFixed(2)).join(" ")} us`, spread(costRatios));
+  if (withCost)
+    row.push(`${[0.5, 0, 1].map((at) => quantile(costs, at).toFixed(2)).join(' ')} us`, spread(costRatios));
   return row;
 });
 for (const row of [head, head.map(() => '---'), ...rows]) process.stdout.write(`| ${row.join(' | ')} |\n`);

@@ -15,11 +15,13 @@ import { LineWriter } from '../telemetry/line-writer.ts';
 import { RequestHistogram } from '../telemetry/request-histogram.ts';
 import { createObserver, noteUser, type Shortcut } from './observe.ts';
 import { createRequestIds } from './request-id.ts';
+import { holdTickShape } from './tick-shape.ts';
 
 const { values } = parseArgs({
   options: { port: { type: 'string', default: '9002' }, without: { type: 'string', default: '' } },
 });
 const without = new Set(values.without.split(','));
+if (!without.has('shape')) holdTickShape();
 
 const me = {
   id: '019c3de9-e136-7062-ae8e-8412ac7c19fa',

@@ -7,6 +7,7 @@ import {
 import type { AccessLinePart, AccessLog } from '../telemetry/access-log.ts';
 import type { RequestSeries } from '../telemetry/request-histogram.ts';
 import { isRequestId } from './request-id.ts';
+import type { ResponseHead, WriteHead } from './response-head.ts';
 
 /** How the requests of one method and route are recorded: by status, looked up once each. */
 export type RouteRecord = {
@@ -26,6 +27,7 @@ export type ResponseContext = {
   makeRequestId: () => string;
   /** A monotonic clock in milliseconds. */
   clock: () => number;
+  writePreparedHead: WriteHead;
   /** The record of requests that match no route, or are refused before they are routed. */
   unrouted(method: string): RouteRecord;
 };
@@ -79,12 +81,12 @@ export class ObservedResponse extends ServerResponse {
   /**
    * Answers 200 in one go: what `writeHead` and `end` do, for a caller that keeps the head ready.
    *
-   * @param head names and values in turn, complete
+   * @param bytes length of the body in UTF-8
    */
-  answer(head: string[], body: string, isAscii: boolean, record: StatusRecord): void {
-    super.writeHead(200, head);
-    // Told that it is latin1, node:http does not search the head and the body for wider characters: +4 % on /ping.
-    super.end(body, isAscii ? 'latin1' : 'utf8');
+  answer(head: ResponseHead, body: string, bytes: number, record: StatusRecord): void {
+    this.context.writePreparedHead(this, head, this.requestId, bytes);
+    // Told that it is latin1, node:http does not search head and body for wider characters: +4 % on /ping.
+    super.end(body, bytes === body.length ? 'latin1' : 'utf8');
     this.#leave(record);
   }
 
