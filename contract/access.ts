@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { Email, GivenPassword, Id, NewPassword, PersonName, strict } from './fields.ts';
 import { RoleSlugField } from './roles.ts';
 

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { GivenInstant, Id, Instant, Paging, pageMembers, strict } from './fields.ts';
 
 /** What the audit trail records. `actor` did it, `subject` is whose account it was done to. */

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '@sinclair/typebox';
 
 /** Building blocks shared by every domain. Strings with a `format` are checked by `server/src/http/formats.ts`. */
 

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@sinclair/typebox';
 
 /** The members of RFC 9457 that every error body carries, plus the code of the error table. */
 const problemMembers = {

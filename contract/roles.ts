@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { Email, strict } from './fields.ts';
 
 /** Every role there is. The first is what a new account gets. */

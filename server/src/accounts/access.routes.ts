@@ -3,7 +3,7 @@ import { NoContent } from '@irontrack/contract/fields.ts';
 import { User } from '@irontrack/contract/users.ts';
 import buildSerializer from 'fast-json-stringify';
 import type { FastifyReply } from 'fastify';
-import type { Static } from 'typebox';
+import type { Static } from '@sinclair/typebox';
 import type { App } from '../http/app.ts';
 import { readCookie, type SessionCookies } from '../http/cookies.ts';
 import {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Type } from 'typebox';
+import { Type } from '@sinclair/typebox';
 import type { App } from '../http/app.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { Health, Readiness } from '@irontrack/contract/system.ts';
-import { Type } from 'typebox';
+import { Type } from '@sinclair/typebox';
 import type { App } from '../http/app.ts';
 import type { OpenApi } from '../http/openapi.ts';
 import { Problem } from '../problem.ts';
