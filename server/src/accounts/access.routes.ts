@@ -44,7 +44,8 @@ export function mountAccess(app: App, needs: Needs): void {
     },
     async (request, reply) => {
       const { confirmPassword, ...input } = request.body;
-      if (confirmPassword !== input.password) {
+      // One password has several Unicode spellings, and is normalised the same way before it is hashed.
+      if (confirmPassword.normalize('NFKC') !== input.password.normalize('NFKC')) {
         throw new ValidationProblem([
           { type: 'value_error', field: 'body', message: "Value error, Passwords don't match" },
         ]);
