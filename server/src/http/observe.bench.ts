@@ -2,19 +2,17 @@
  * The hot path alone, for docs/decisions/0004-hot-path.md: /ping and a /me that looks up token, session and user in
  * three maps, on Fastify, with everything of observe.ts on. The lines of the log go to standard output.
  *
- * Usage: node server/src/http/observe.bench.ts --port 9002 [--without shortcuts,log] > log
+ * Usage: node server/src/http/observe.bench.ts --port 9002 [--without shortcuts,prepared-head,shape,log] > log
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { parseArgs } from 'node:util';
 import fastJson from 'fast-json-stringify';
 import fastify from 'fastify';
-import { Registry } from 'prom-client';
-import { createAccessLog } from '../telemetry/access-log.ts';
-import { LineWriter } from '../telemetry/line-writer.ts';
-import { RequestHistogram } from '../telemetry/request-histogram.ts';
+import { openTelemetry } from '../telemetry/telemetry.ts';
 import { createObserver, noteUser, type Shortcut } from './observe.ts';
 import { createRequestIds } from './request-id.ts';
+import { writePublicHead } from './response-head.ts';
 import { holdTickShape } from './tick-shape.ts';
 
 const { values } = parseArgs({
@@ -58,15 +56,14 @@ function findUser(request: IncomingMessage) {
   return session && users.get(session.userId);
 }
 
-const writer = new LineWriter({ fd: 1 });
+const telemetry = await openTelemetry({ level: without.has('log') ? 'warn' : 'info', format: 'json', fd: 1 });
 const observer = createObserver({
-  accessLog: without.has('log')
-    ? undefined
-    : createAccessLog({ writer, format: 'json', now: () => Date.now() }),
-  histogram: new RequestHistogram(new Registry()),
+  accessLog: telemetry.accessLog,
+  histogram: telemetry.metrics.requests,
   makeRequestId: createRequestIds(randomBytes),
   clock: () => performance.now(),
   isSecure: false,
+  ...(without.has('prepared-head') ? { writePreparedHead: writePublicHead } : {}),
 });
 const app = fastify({
   serverFactory: (handler) => observer.createServer(handler, {}),
@@ -91,5 +88,4 @@ app.get('/me', { ...short(shortMe), schema: { response: { 200: schema } } }, (re
   reply.send(user);
 });
 await app.listen({ port: Number(values.port), host: '127.0.0.1' });
-process.on('exit', () => writer.flushSync());
 process.on('SIGTERM', () => process.exit(0));

@@ -46,7 +46,8 @@ export class LineWriter {
   #fullBytes = 0;
   #spare: Buffer | undefined;
   #writtenOfFirst = 0;
-  #writing = false;
+  #inFlight = false;
+  #resting = false;
   #armed = false;
   #broken = false;
   #dropped = 0;
@@ -91,7 +92,7 @@ export class LineWriter {
   drain(): Promise<void> {
     this.#seal();
     this.#next();
-    if (!this.#writing) return Promise.resolve();
+    if (this.#full.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
@@ -101,10 +102,10 @@ export class LineWriter {
    */
   flushSync(): void {
     this.#seal();
-    const rest = this.#writing ? this.#full.splice(1) : this.#full.splice(0);
-    let offset = this.#writing ? 0 : this.#writtenOfFirst;
-    this.#fullBytes = this.#writing ? (this.#full[0]?.length ?? 0) : 0;
-    if (!this.#writing) this.#writtenOfFirst = 0;
+    const rest = this.#inFlight ? this.#full.splice(1) : this.#full.splice(0);
+    let offset = this.#inFlight ? 0 : this.#writtenOfFirst;
+    this.#fullBytes = this.#inFlight ? (this.#full[0]?.length ?? 0) : 0;
+    if (!this.#inFlight) this.#writtenOfFirst = 0;
     const giveUpAt = performance.now() + 1000;
     for (const chunk of rest) {
       while (offset < chunk.length && !this.#broken) {
@@ -163,11 +164,11 @@ export class LineWriter {
 
   #next(): void {
     const first = this.#full[0];
-    if (this.#writing || first === undefined) return;
-    this.#writing = true;
+    if (this.#inFlight || this.#resting || first === undefined) return;
+    this.#inFlight = true;
     const offset = this.#writtenOfFirst;
     this.#write(this.#fd, first, offset, first.length - offset, (error, written) => {
-      this.#writing = false;
+      this.#inFlight = false;
       if (error !== null) return this.#fail(error, first);
       this.#writtenOfFirst = offset + written;
       if (this.#writtenOfFirst >= first.length) this.#shift(first);
@@ -177,10 +178,10 @@ export class LineWriter {
 
   #fail(error: NodeJS.ErrnoException, first: Buffer): void {
     if (isRetryable(error)) {
-      // A non-blocking pipe whose reader is behind. The flag stays up: nobody else may start a write meanwhile.
-      this.#writing = true;
+      // A non-blocking pipe whose reader is behind.
+      this.#resting = true;
       setTimeout(() => {
-        this.#writing = false;
+        this.#resting = false;
         this.#continue();
       }, retryDelayMs).unref();
       return;
@@ -211,7 +212,7 @@ export class LineWriter {
       this.write(this.#describeDropped(count));
     }
     this.#next();
-    if (this.#writing) return;
+    if (this.#full.length > 0) return;
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 

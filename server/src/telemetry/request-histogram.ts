@@ -12,6 +12,12 @@ export const durationBuckets = [
 ] as const;
 const boundsMs = Float64Array.from(durationBuckets, (seconds) => seconds * 1000);
 
+const metricName = 'http_request_duration_seconds';
+const described = {
+  name: metricName,
+  help: 'Time from reading a request to handing its answer to the socket, by method, route and status.',
+};
+
 type Labels = { method: string; route: string; status: string };
 type Counted = Labels & { series: Series };
 
@@ -22,11 +28,12 @@ type Counted = Labels & { series: Series };
  */
 export class RequestHistogram extends Histogram<keyof Labels> {
   readonly #counted = new Map<string, Counted>();
+  /** Says name, help and type in prom-client's own words; never observes anything. */
+  readonly #empty = new Histogram<keyof Labels>({ ...described, registers: [] });
 
   constructor(registry: Registry) {
     super({
-      name: 'http_request_duration_seconds',
-      help: 'Time from reading a request to handing its answer to the socket, by method, route and status.',
+      ...described,
       labelNames: ['method', 'route', 'status'],
       buckets: [...durationBuckets],
       registers: [registry],
@@ -45,8 +52,8 @@ export class RequestHistogram extends Histogram<keyof Labels> {
   }
 
   override async get(): ReturnType<Histogram<keyof Labels>['get']> {
-    const base = await super.get();
-    return { ...base, values: [...this.#counted.values()].flatMap(toValues) };
+    const values = [...this.#counted.values()].flatMap(toValues);
+    return { ...(await this.#empty.get()), values };
   }
 
   /** What the registry prints from; a prom-client histogram has a second, shorter shape for it, this one has not. */
@@ -79,8 +86,6 @@ class Series implements RequestSeries {
     this.sumMs = 0;
   }
 }
-
-const metricName = 'http_request_duration_seconds';
 
 function toValues({ series, method, route, status }: Counted) {
   const labels = { method, route, status };

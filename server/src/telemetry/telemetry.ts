@@ -1,32 +1,55 @@
-import { pino } from 'pino';
-import { Registry } from 'prom-client';
-import { createAccessLog } from './access-log.ts';
+import { setTimeout } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { type AccessLog, createAccessLog } from './access-log.ts';
 import { LineWriter } from './line-writer.ts';
-import { RequestHistogram } from './request-histogram.ts';
-export async function openTelemetry({
-  level,
-  format,
-  fd,
-}: {
+import { type LogFormat, openLog } from './log.ts';
+import { type Metrics, openMetrics } from './metrics.ts';
+
+const longestCloseMs = 2000;
+
+/** What a process says about itself. */
+export type Telemetry = {
+  log: Logger;
+  /** Undefined when the level is above info: then requests leave no lines. */
+  accessLog: AccessLog | undefined;
+  metrics: Metrics;
+  /** Writes out what is left; nothing may be logged afterwards. */
+  close(): Promise<void>;
+};
+
+export type TelemetryOptions = {
+  /** One of pino's levels, or `silent`. */
   level: string;
-  format: 'json' | 'pretty';
+  format: LogFormat;
+  /** Where the lines go: 1 is standard output. Nothing else may write there. */
   fd: number;
-}) {
-  const writer = new LineWriter({ fd });
-  const log = pino({ level }, { write: (line: string) => writer.write(line) });
-  const registry = new Registry();
+};
+
+/** Opens log and metrics of the process. Lines that wait when it exits are written by an exit listener. */
+export async function openTelemetry({ level, format, fd }: TelemetryOptions): Promise<Telemetry> {
+  const writer = new LineWriter({
+    fd,
+    describeDropped: (count) =>
+      format === 'json'
+        ? `{"level":40,"time":${Date.now()},"droppedLines":${count},"msg":"Log lines were dropped."}\n`
+        : `${count} log lines were dropped: whoever reads them is too slow.\n`,
+  });
+  const log = await openLog(level, format, writer);
+  const metrics = openMetrics(writer);
+  const flush = () => writer.flushSync();
+  process.on('exit', flush);
   return {
     log,
-    accessLog: createAccessLog({ writer, format, now: Date.now }),
-    metrics: {
-      requests: new RequestHistogram(registry),
-      hashWaited: (_ms: number) => undefined,
-      limiterRefused: (_a: string, _b: string) => undefined,
-      refreshReused: () => undefined,
-      observe: (_x: object) => undefined,
-      page: registry,
+    accessLog: log.isLevelEnabled('info')
+      ? createAccessLog({ writer, format, now: () => Date.now() })
+      : undefined,
+    metrics,
+    async close() {
+      metrics.close();
+      // A reader that has stopped reading must not keep the process from ending.
+      await Promise.race([writer.drain(), setTimeout(longestCloseMs, undefined, { ref: false })]);
+      writer.flushSync();
+      process.off('exit', flush);
     },
-    close: async () => writer.flushSync(),
   };
 }
-export type Telemetry = Awaited<ReturnType<typeof openTelemetry>>;

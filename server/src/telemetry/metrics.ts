@@ -1,0 +1,156 @@
+/** What Prometheus is told: counted where it happens, read where it already is when somebody asks. */
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { RequestHistogram } from './request-histogram.ts';
+
+/** Parts of the service whose state is read at every scrape. */
+export type MetricSources = {
+  database: { load(): { busy: number; waiting: number } };
+  hashQueue: { readonly running: number; readonly waiting: number };
+  caches: readonly {
+    readonly name: string;
+    readonly counts: { readonly hits: number; readonly misses: number };
+    readonly size: number;
+  }[];
+};
+
+export type Metrics = {
+  requests: RequestHistogram;
+  /** A password job got its slot after so many milliseconds. */
+  hashWaited(waitMs: number): void;
+  /** A limit refused an attempt. */
+  limiterRefused(call: string, scope: string): void;
+  /** A spent refresh token was used again, and its session ended for it. */
+  refreshReused(): void;
+  /** Names the parts to read from now on; before that their figures are absent. */
+  observe(sources: MetricSources): void;
+  /** The text for `/metrics` and its content type. */
+  page: { readonly contentType: string; metrics(): Promise<string> };
+  close(): void;
+};
+
+const delayResolutionMs = 10;
+
+/**
+ * Opens the metrics of the process; the event-loop monitor runs until `close`.
+ *
+ * @param log the writer of the log, whose dropped lines are counted
+ */
+export function openMetrics(log: { readonly dropped: number }): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const hashWait = new Histogram({
+    name: 'password_hash_wait_seconds',
+    help: 'Time a password waited for its slot.',
+    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const refusals = new Counter({
+    name: 'rate_limit_refusals_total',
+    help: 'Attempts refused, by call and by the limit that refused them.',
+    labelNames: ['call', 'scope'],
+    registers,
+  });
+  const reuses = new Counter({
+    name: 'refresh_token_reuses_total',
+    help: 'Spent refresh tokens that were used again; each ended its session.',
+    registers,
+  });
+  const readTotal = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  readTotal('access_log_lines_dropped_total', 'Log lines lost to a slow reader.', () => log.dropped);
+
+  const stopLoopGauges = openLoopGauges(registry);
+
+  return {
+    requests: new RequestHistogram(registry),
+    hashWaited: (waitMs) => hashWait.observe(waitMs / 1000),
+    limiterRefused: (call, scope) => refusals.inc({ call, scope }),
+    refreshReused: () => reuses.inc(),
+    observe: (sources) => addSourceGauges(registry, sources),
+    page: registry,
+    close: stopLoopGauges,
+  };
+}
+
+function addSourceGauges(registry: Registry, { database, hashQueue, caches }: MetricSources): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('password_hash_running', 'Passwords being hashed.', () => hashQueue.running);
+  gauge('password_hash_waiting', 'Passwords waiting for a slot.', () => hashQueue.waiting);
+  gauge('database_connections_busy', 'Callers that hold a connection.', () => database.load().busy);
+  gauge('database_connections_waiting', 'Callers waiting for a connection.', () => database.load().waiting);
+  new Gauge({
+    name: 'cache_entries',
+    help: 'Entries held, by cache.',
+    labelNames: ['cache'],
+    registers,
+    collect() {
+      for (const { name, size } of caches) this.set({ cache: name }, size);
+    },
+  });
+  new Counter({
+    name: 'cache_reads_total',
+    help: 'Reads by cache and result, hit or miss.',
+    labelNames: ['cache', 'result'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, counts } of caches) {
+        this.inc({ cache: name, result: 'hit' }, counts.hits);
+        this.inc({ cache: name, result: 'miss' }, counts.misses);
+      }
+    },
+  });
+}
+
+/** Starts watching the event loop; what it returns stops that. */
+function openLoopGauges(registry: Registry): () => void {
+  const delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
+  delay.enable();
+  new Gauge({
+    name: 'event_loop_delay_seconds',
+    help: 'How late the event loop was since the last scrape: quantiles 0.5 and 0.99, and 1 for the worst.',
+    labelNames: ['quantile'],
+    registers: [registry],
+    collect() {
+      // The monitor records the time between two of its ticks, so the tick itself has to come off. Without a sample
+      // since the last scrape there is nothing to say but zero.
+      const late = (ns: number) => (delay.count === 0 ? 0 : Math.max(0, ns / 1e9 - delayResolutionMs / 1e3));
+      this.set({ quantile: '0.5' }, late(delay.percentile(50)));
+      this.set({ quantile: '0.99' }, late(delay.percentile(99)));
+      this.set({ quantile: '1' }, late(delay.max));
+      delay.reset();
+    },
+  });
+  let last = performance.eventLoopUtilization();
+  new Gauge({
+    name: 'event_loop_utilization_ratio',
+    help: 'Share of the time since the last scrape that the event loop was busy.',
+    registers: [registry],
+    collect() {
+      const now = performance.eventLoopUtilization();
+      this.set(performance.eventLoopUtilization(now, last).utilization);
+      last = now;
+    },
+  });
+  return () => delay.disable();
+}
