@@ -17,6 +17,7 @@ import { type DatabaseAddress, openDatabase } from './database/database.ts';
 import type { App } from './http/app.ts';
 import { createSessionCookies } from './http/cookies.ts';
 import { guardRoutes } from './http/guard.ts';
+import { createLazyCompiler } from './http/lazily.ts';
 import { createObserver } from './http/observe.ts';
 import { createOpenApi, type OpenApi } from './http/openapi.ts';
 import { createRequestIds } from './http/request-id.ts';
@@ -53,6 +54,8 @@ export interface Service {
   openApi: OpenApi;
   /** Whatever needs the database before the first request. The schema must be up to date. */
   open(): Promise<void>;
+  /** Compiles what requests need and no request has needed yet; call it once the server listens. */
+  warmUp(): Promise<void>;
   /** Stops listening, lets open requests finish, then closes what they needed. */
   close(): Promise<void>;
 }
@@ -131,8 +134,10 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     clock: () => performance.now(),
     isSecure: config.cookies.secure,
   });
+  const compiler = createLazyCompiler();
   const app = createServer({
     observer,
+    compiler,
     trustedProxies: config.trustedProxies,
     report: (error, requestId, route) => log.error({ err: error, requestId, route }, 'A request failed.'),
   });
@@ -212,6 +217,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
         log.error({ err: error }, `Could not ${name}.`);
       });
     },
+    warmUp: compiler.finish,
     async close() {
       housekeeping?.stop();
       await app.close();

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createService } from '../app.ts';
 import { systemClock } from '../clock.ts';
 import { type Config, readConfig } from '../config.ts';
+import { lowerHashPriority } from '../crypto/hash-priority.ts';
 import { isBelowOwaspMinimum } from '../crypto/password-hash.ts';
 import { migrate } from '../database/migrations.ts';
 import { requireConnections } from '../database/pool-size.ts';
@@ -72,6 +73,7 @@ async function startServing(
   const administrator = await createPrimaryAdministrator(config, database.address);
   const address = await listen(service.app, config);
   lifecycle.state = 'serving';
+  lowerHashPriority();
 
   context.stdout.write(`IronTrack serves on ${address}\nDocumentation: ${address}/docs\n`);
   if (administrator !== undefined) {
@@ -83,6 +85,7 @@ async function startServing(
           : `Password, shown this once: ${administrator.oneTimePassword}\n`),
     );
   }
+  await service.warmUp();
 }
 
 /** @returns the address to show: a URL, or the path of the socket */

@@ -1,14 +1,16 @@
 /** Builds the empty application: what is true of every route before there is one. */
 
 import { NoQuery } from '@irontrack/contract/fields.ts';
+import buildSerializer from 'fast-json-stringify';
 import Fastify, { type FastifyServerOptions } from 'fastify';
 import { Problem } from '../problem.ts';
 import type { App } from './app.ts';
 import { createErrorHandler, type ReportError, sendProblem } from './errors.ts';
 import { parseJsonBody } from './json-body.ts';
+import type { LazyCompiler } from './lazily.ts';
 import type { Observer } from './observe.ts';
+import { requireSchemas } from './response-schemas.ts';
 import { createRouteTable } from './route-table.ts';
-import { requireSuccessSchema } from './success-schema.ts';
 import { createTrustCheck } from './trusted-proxies.ts';
 import { createValidatorCompiler } from './validation.ts';
 
@@ -18,10 +20,11 @@ const bodyLimit = 64 * 1024;
 export interface ServerSettings {
   observer: Observer;
   trustedProxies: readonly string[];
+  compiler: LazyCompiler;
   report: ReportError;
 }
 
-export function createServer({ observer, trustedProxies, report }: ServerSettings): App {
+export function createServer({ observer, trustedProxies, compiler, report }: ServerSettings): App {
   const options: FastifyServerOptions = {
     serverFactory: (handler, serverOptions) =>
       observer.createServer(handler, { ...serverOptions, ...httpLimits }),
@@ -45,7 +48,8 @@ export function createServer({ observer, trustedProxies, report }: ServerSetting
   const app: App = Fastify(options);
   const routes = createRouteTable();
   observer.mount(app);
-  app.setValidatorCompiler(createValidatorCompiler());
+  app.setValidatorCompiler(createValidatorCompiler(compiler));
+  app.setSerializerCompiler(({ schema }) => compiler.defer(() => buildSerializer(schema)));
   app.setErrorHandler(errorHandler);
   app.setNotFoundHandler((request, reply) => {
     const allowed = routes.methodsAt(new URL(request.url, 'http://localhost').pathname);
@@ -65,7 +69,7 @@ export function createServer({ observer, trustedProxies, report }: ServerSetting
   });
   app.addHook('onRoute', (route) => {
     routes.add(route);
-    requireSuccessSchema(route);
+    requireSchemas(route);
     // Unknown query parameters are refused everywhere, also where none is known.
     if (route.schema !== undefined) route.schema.querystring ??= NoQuery;
   });

@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import type { FastifySchemaCompiler } from 'fastify';
 import { type ValidationDetail, ValidationProblem } from '../problem.ts';
 import { formats, missingFromPassword } from './formats.ts';
+import type { LazyCompiler } from './lazily.ts';
 
 /** A body of 64 KiB can hold thousands of unknown fields; nobody reads more faults than this. */
 const mostDetails = 100;
@@ -17,15 +18,17 @@ const options = {
 } as const;
 
 /** Compiles the schemas of the routes for Fastify. Path and query are text, so numbers and booleans are read out of it. */
-export function createValidatorCompiler(): FastifySchemaCompiler<object> {
+export function createValidatorCompiler({ defer }: LazyCompiler): FastifySchemaCompiler<object> {
   const bodies = new Ajv(options);
   const texts = new Ajv({ ...options, coerceTypes: true });
   return ({ schema, httpPart }) => {
-    const validate = (httpPart === 'body' ? bodies : texts).compile(schema);
-    return (value: unknown) => {
-      if (validate(value)) return { value };
-      return { error: new ValidationProblem(describeFaults(validate.errors ?? [])) };
-    };
+    return defer(() => {
+      const validate = (httpPart === 'body' ? bodies : texts).compile(schema);
+      return (value: unknown) => {
+        if (validate(value)) return { value };
+        return { error: new ValidationProblem(describeFaults(validate.errors ?? [])) };
+      };
+    });
   };
 }
 
