@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import { HashQueueFull } from '../crypto/hash-queue.ts';
 import type { PasswordHasher } from '../crypto/password-hash.ts';
 import { type Database, isUniqueViolation } from '../database/database.ts';
+import { normalizeEmail } from '../email.ts';
 import type { Caller } from '../http/guard.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
@@ -182,11 +183,6 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
       return user;
     },
   };
-}
-
-/** Unicode has several spellings of some letters; one account has one e-mail. */
-export function normalizeEmail(email: string): string {
-  return email.normalize('NFC').toLowerCase();
 }
 
 /** Says in the words of the contract that no hash slot will be free in time. */

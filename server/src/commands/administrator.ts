@@ -2,13 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { uuidv7 } from 'uuidv7';
 import { primaryAdministratorExists } from '../accounts/accounts.sql.ts';
-import { createAccount, normalizeEmail } from '../accounts/accounts.ts';
+import { createAccount } from '../accounts/accounts.ts';
 import { commandLine, createAudit } from '../audit/audit.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { createHashQueue } from '../crypto/hash-queue.ts';
 import { createPasswordHasher } from '../crypto/password-hash.ts';
 import { type DatabaseAddress, openDatabase } from '../database/database.ts';
+import { normalizeEmail } from '../email.ts';
 import { isEmail } from '../http/formats.ts';
 import { Problem } from '../problem.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';

@@ -26,7 +26,7 @@ export async function lockRoleHolder(
     select id, email, is_active as "isActive", role_slug as "roleSlug",
       is_primary_administrator as "isPrimaryAdministrator"
     from users
-    where ${'id' in who ? part`id = ${who.id}` : part`email = lower(${who.email})`}
+    where ${'id' in who ? part`id = ${who.id}` : part`email = ${who.email}`}
     for update`;
   return holder;
 }

@@ -4,6 +4,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import type { Sql } from '../database/sql.ts';
+import { normalizeEmail } from '../email.ts';
 import type { Caller } from '../http/guard.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
@@ -38,7 +39,7 @@ export function createRoles({ database, audit, clock, forgetUser }: Needs): Role
   ): Promise<RoleHolder> {
     const holder = await database.transaction(source.requestId, async (tx) => {
       await lockStandings(tx);
-      const found = await lockRoleHolder(tx, { email });
+      const found = await lockRoleHolder(tx, { email: normalizeEmail(email) });
       if (found === undefined)
         throw new Problem('user-not-found', `There is no user with the e-mail ${email}.`);
       requireChangeable(found, caller.user.id);

@@ -2,12 +2,13 @@
 import { defaultRole } from '@irontrack/contract/roles.ts';
 import type { User, UserChange, UserCreation, UserPage, UserQuery } from '@irontrack/contract/users.ts';
 import { uuidv7 } from 'uuidv7';
-import { createAccount, hashing, normalizeEmail } from '../accounts/accounts.ts';
+import { createAccount, hashing } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { PasswordHasher } from '../crypto/password-hash.ts';
 import { type Database, isUniqueViolation } from '../database/database.ts';
 import type { Sql } from '../database/sql.ts';
+import { normalizeEmail } from '../email.ts';
 import type { Caller } from '../http/guard.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
