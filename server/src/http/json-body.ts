@@ -117,7 +117,8 @@ function inspect(value: unknown, field: string, found: Findings): void {
   }
 }
 
-function unusableText(text: string): string | undefined {
+/** Why PostgreSQL could not keep this text; undefined for any other. */
+export function unusableText(text: string): string | undefined {
   if (!text.isWellFormed()) return 'Holds half of a surrogate pair, which is no character';
   return text.includes('\0') ? 'Holds a NUL character' : undefined;
 }

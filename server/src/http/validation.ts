@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import type { FastifySchemaCompiler } from 'fastify';
 import { type ValidationDetail, ValidationProblem } from '../problem.ts';
 import { formats, missingFromPassword } from './formats.ts';
+import { unusableText } from './json-body.ts';
 import type { LazyCompiler } from './lazily.ts';
 
 /** A body of 64 KiB can hold thousands of unknown fields; nobody reads more faults than this. */
@@ -25,11 +26,23 @@ export function createValidatorCompiler({ defer }: LazyCompiler): FastifySchemaC
     return defer(() => {
       const validate = (httpPart === 'body' ? bodies : texts).compile(schema);
       return (value: unknown) => {
-        if (validate(value)) return { value };
-        return { error: new ValidationProblem(describeFaults(validate.errors ?? [])) };
+        const isValid = validate(value);
+        // A body was looked through when it was parsed.
+        const faults = isValid && httpPart !== 'body' ? findUnusableTexts(value) : [];
+        if (isValid && faults.length === 0) return { value };
+        return { error: new ValidationProblem(isValid ? faults : describeFaults(validate.errors ?? [])) };
       };
     });
   };
+}
+
+/** A NUL in a path or query would be an error of the database. */
+function findUnusableTexts(values: unknown): ValidationDetail[] {
+  if (typeof values !== 'object' || values === null) return [];
+  return Object.entries(values).flatMap(([field, value]) => {
+    const message = typeof value === 'string' ? unusableText(value) : undefined;
+    return message === undefined ? [] : [{ type: 'string_unicode', field, message }];
+  });
 }
 
 function describeFaults(errors: readonly ErrorObject[]): ValidationDetail[] {
