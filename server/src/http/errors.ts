@@ -3,6 +3,7 @@ import type { ProblemBody, ValidationProblemBody } from '@irontrack/contract/pro
 import { type ProblemCode, problems, problemType } from '@irontrack/contract/problems.ts';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, ValidationProblem } from '../problem.ts';
+import { findAllFaults } from './validation.ts';
 
 export const problemMediaType = 'application/problem+json; charset=utf-8';
 
@@ -44,10 +45,20 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 /** The error handler of the application. */
 export function createErrorHandler(report: ReportError) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const problem = asProblem(error);
+    const problem = isOfOnePart(error) ? withAllFaults(error, request) : asProblem(error);
     if (problem.status >= 500) report(error, request.id, request.routeOptions.url);
     return sendProblem(reply, problem);
   };
+}
+
+/** Fastify marks what a validator of the route found, as opposed to a parser or a handler. */
+function isOfOnePart(error: unknown): error is ValidationProblem {
+  return error instanceof ValidationProblem && 'validationContext' in error;
+}
+
+function withAllFaults(error: ValidationProblem, request: FastifyRequest): ValidationProblem {
+  const faults = findAllFaults(request);
+  return faults.length > error.details.length ? new ValidationProblem(faults) : error;
 }
 
 function asProblem(error: unknown): Problem {

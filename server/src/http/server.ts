@@ -2,7 +2,7 @@
 
 import { NoQuery } from '@irontrack/contract/fields.ts';
 import buildSerializer from 'fast-json-stringify';
-import Fastify, { type FastifyServerOptions } from 'fastify';
+import Fastify, { type FastifyServerOptions, type RouteOptions } from 'fastify';
 import { Problem } from '../problem.ts';
 import type { App } from './app.ts';
 import { createErrorHandler, type ReportError, sendProblem } from './errors.ts';
@@ -12,7 +12,7 @@ import type { Observer } from './observe.ts';
 import { requireSchemas } from './response-schemas.ts';
 import { createRouteTable } from './route-table.ts';
 import { createTrustCheck } from './trusted-proxies.ts';
-import { createValidatorCompiler } from './validation.ts';
+import { createValidatorCompiler, refuseBodyFields } from './validation.ts';
 
 /** Accounts need little; a route that needs more says so. */
 const bodyLimit = 64 * 1024;
@@ -72,8 +72,15 @@ export function createServer({ observer, trustedProxies, compiler, report }: Ser
     requireSchemas(route);
     // Unknown query parameters are refused everywhere, also where none is known.
     if (route.schema !== undefined) route.schema.querystring ??= NoQuery;
+    if (route.schema?.body === undefined && takesBody(route)) {
+      route.preValidation = [refuseBodyFields, ...[route.preValidation ?? []].flat()];
+    }
   });
   return app;
+}
+
+function takesBody({ method }: RouteOptions): boolean {
+  return [method].flat().some((name) => name !== 'GET' && name !== 'HEAD');
 }
 
 /** Milliseconds and bytes; a client that is slower or larger than this is not waited for. */

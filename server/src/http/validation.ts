@@ -1,6 +1,6 @@
 /** Validates what comes in, and says every fault at once in the words of the contract. */
 import { Ajv, type ErrorObject } from 'ajv';
-import type { FastifySchemaCompiler } from 'fastify';
+import type { FastifyRequest, FastifySchemaCompiler, preValidationHookHandler } from 'fastify';
 import { type ValidationDetail, ValidationProblem } from '../problem.ts';
 import { formats, missingFromPassword } from './formats.ts';
 import { unusableText } from './json-body.ts';
@@ -36,6 +36,31 @@ export function createValidatorCompiler({ defer }: LazyCompiler): FastifySchemaC
   };
 }
 
+/** What a route that takes no body does before anything else: no field of a body is known to it. */
+export const refuseBodyFields: preValidationHookHandler = ({ body }, _reply, done) => {
+  const fields = typeof body === 'object' && body !== null ? Object.keys(body).slice(0, mostDetails) : [];
+  const faults = fields.map((field) => ({ ...unknownField(), field: field.slice(0, 100) }));
+  done(faults.length === 0 ? undefined : new ValidationProblem(faults));
+};
+
+/** Fastify stops at the first part of a request that does not validate; this asks them all. */
+export function findAllFaults(request: FastifyRequest): ValidationDetail[] {
+  const parts = [
+    ['params', request.params],
+    ['body', request.body ?? null],
+    ['querystring', request.query],
+  ] as const;
+  return parts.flatMap(([part, value]) => {
+    const found: unknown = request.getValidationFunction(part);
+    // Where the schema of a body depends on its content type, there is a table of functions.
+    const validate: unknown =
+      typeof found === 'object' && found !== null ? Reflect.get(found, request.mediaType ?? '') : found;
+    const outcome: unknown = typeof validate === 'function' ? validate(value) : undefined;
+    const error = typeof outcome === 'object' && outcome !== null && 'error' in outcome && outcome.error;
+    return error instanceof ValidationProblem ? error.details : [];
+  });
+}
+
 /** A NUL in a path or query would be an error of the database. */
 function findUnusableTexts(values: unknown): ValidationDetail[] {
   if (typeof values !== 'object' || values === null) return [];
@@ -57,12 +82,16 @@ function describeFaults(errors: readonly ErrorObject[]): ValidationDetail[] {
   return details;
 }
 
+function unknownField(): { type: string; message: string } {
+  return { type: 'extra_forbidden', message: 'This field is not known here' };
+}
+
 type Describe = (error: ErrorObject) => { type: string; message: string };
 
 /** One row a JSON Schema keyword. The types are the names that clients of the original service know. */
 const descriptions: Readonly<Record<string, Describe>> = {
   required: () => ({ type: 'missing', message: 'Field required' }),
-  additionalProperties: () => ({ type: 'extra_forbidden', message: 'This field is not known here' }),
+  additionalProperties: unknownField,
   minLength: ({ params }) => ({
     type: 'string_too_short',
     message: `Should have at least ${params.limit} character${params.limit === 1 ? '' : 's'}`,
