@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { childEnvironment } from '../../bin/pinned-node.mjs';
 import { readConfig, settings } from '../../src/config.ts';
 import { exitStatus } from '../../src/startup-error.ts';
 import { plain, readDocument, sectionOf, tableRows } from './document.ts';
@@ -13,10 +12,20 @@ const variables = tableRows(sectionOf(document, 'Variables'), 'variable');
 const documented = new Map(variables.map(([name, ...cells]) => [plain(name), cells]));
 const run = promisify(execFile);
 const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const launcher = new URL('../../bin/pinned-node.mjs', import.meta.url).href;
 
 /** What a command prints; it must end with 0. */
 async function irontrack(...args: string[]): Promise<string> {
   return (await run(process.execPath, [mainFile, ...args])).stdout;
+}
+
+/** The environment that the launcher, which is plain JavaScript, makes of another. */
+async function launch(environment: Record<string, string>): Promise<Record<string, string>> {
+  const script =
+    'const { childEnvironment } = await import(process.argv[1]);' +
+    'console.log(JSON.stringify(childEnvironment(JSON.parse(process.argv[2]))));';
+  const args = ['--input-type=module', '--eval', script, launcher, JSON.stringify(environment)];
+  return JSON.parse((await run(process.execPath, args)).stdout);
 }
 
 test('every variable is in docs/configuration.md once, and every variable there exists', () => {
@@ -71,12 +80,12 @@ test('the contradictions that docs/configuration.md names are refused with statu
   }
 });
 
-test('the launcher sets what docs/configuration.md says it does', () => {
+test('the launcher sets what docs/configuration.md says it does', async () => {
   const rows = tableRows(sectionOf(document, 'What the launcher sets'), 'variable');
-  const added = Object.keys(childEnvironment({}));
+  const added = Object.keys(await launch({}));
   assert.deepEqual(rows.map(([name]) => plain(name)).sort(), added.sort());
-  assert.equal(childEnvironment({ HASH_CONCURRENCY: '3' }).UV_THREADPOOL_SIZE, '7');
-  assert.equal(childEnvironment({ UV_THREADPOOL_SIZE: '9' }).UV_THREADPOOL_SIZE, '9');
+  assert.equal((await launch({ HASH_CONCURRENCY: '3' })).UV_THREADPOOL_SIZE, '7');
+  assert.equal((await launch({ UV_THREADPOOL_SIZE: '9' })).UV_THREADPOOL_SIZE, '9');
 });
 
 test('the commands and their options in docs/configuration.md are those of --help', async () => {
