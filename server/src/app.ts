@@ -145,7 +145,11 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     await app.register(cors, {
       origin: [...config.corsOrigins],
       credentials: true,
-      exposedHeaders: ['x-request-id'],
+      // The plugin's own default leaves out the last two.
+      methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+      exposedHeaders: ['x-request-id', 'retry-after'],
+      // An OPTIONS that is no preflight gets 204 too, rather than an error that is not of our shape.
+      strictPreflight: false,
     });
   }
   app.addHook('onRoute', (route) => openApi.add(route));
