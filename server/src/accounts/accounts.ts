@@ -9,6 +9,7 @@ import { HashQueueFull } from '../crypto/hash-queue.ts';
 import type { PasswordHasher } from '../crypto/password-hash.ts';
 import { type Database, isUniqueViolation } from '../database/database.ts';
 import { normalizeEmail } from '../email.ts';
+import { isEmail } from '../http/formats.ts';
 import type { Caller } from '../http/guard.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
@@ -59,7 +60,8 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
     await audit.record(database.forRequest(source.requestId), source, {
       action,
       subjectId: credentials?.id ?? null,
-      details: { email },
+      // Who types the password where the e-mail belongs must not find it in the trail.
+      details: isEmail(email) ? { email } : {},
     });
   }
 
