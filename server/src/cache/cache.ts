@@ -7,7 +7,7 @@ export interface CacheCounts {
 }
 
 /**
- * What every cache promises, whatever stands behind it. `cache/conformance.ts` holds the same facts as tests.
+ * What every cache promises, whatever stands behind it. `cache.conformance.ts` holds the same facts as tests.
  *
  * A cache keeps copies of rows. Whoever changes a row commits first, then calls `drop` on this node (the other nodes
  * hear of it through the database), then answers. In that order no caller that starts after the answer can see the
