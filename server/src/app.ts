@@ -32,6 +32,7 @@ import { mountDocs } from './system/docs.routes.ts';
 import { type Chore, type Housekeeping, startHousekeeping } from './system/housekeeping.ts';
 import { mountSystem } from './system/system.routes.ts';
 import { createSystem, type Lifecycle, probeMemoryCache } from './system/system.ts';
+import { createFailureLog } from './telemetry/failure-log.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { mountUsers } from './users/users.routes.ts';
 import { createUsers } from './users/users.ts';
@@ -139,7 +140,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     observer,
     compiler,
     trustedProxies: config.trustedProxies,
-    report: (error, requestId, route) => log.error({ err: error, requestId, route }, 'A request failed.'),
+    report: createFailureLog(log, () => performance.now()),
   });
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {

@@ -1,42 +1,47 @@
+/** Requests that node:http could not read: there is no route and no reply, only a socket. */
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { type ProblemCode, problems } from '@irontrack/contract/problems.ts';
+import { Problem } from '../problem.ts';
+import { problemBody, problemMediaType } from './errors.ts';
 
-/** What node:http calls a request it could not read, and what we answer; anything else is a 400. */
-const refusals = new Map([
-  [
-    'ERR_HTTP_REQUEST_TIMEOUT',
-    { status: 408, detail: 'The request was not complete in time. Send it again.' },
-  ],
-  [
-    'HPE_HEADER_OVERFLOW',
-    { status: 431, detail: 'The request headers are too large. Send fewer or shorter ones.' },
-  ],
-  [
-    'HPE_CHUNK_EXTENSIONS_OVERFLOW',
-    { status: 413, detail: 'The chunk extensions are too large. Send none.' },
-  ],
-]);
-const malformed = {
-  status: 400,
-  detail: 'This is not a well-formed HTTP/1.1 request. Check what the client sends.',
+/** What node:http calls them, and the problem they are; anything else is a malformed request. */
+const refusals: Readonly<Record<string, ProblemCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body-too-large',
 };
 
+function problemOf(errorCode: string | undefined): ProblemCode {
+  return refusals[errorCode ?? ''] ?? 'malformed-request';
+}
+
 /** The status for a request that node:http gave up on, by the code of its error. */
-export function statusOfClientError(code: string | undefined): number {
-  return (refusals.get(code ?? '') ?? malformed).status;
+export function statusOfClientError(errorCode: string | undefined): number {
+  return problems[problemOf(errorCode)].status;
 }
 
 /**
  * Answers a request that could not be read, on the bare socket, and closes it.
  *
- * @param headers names and values in turn, request id and constant headers
+ * @param headers names and values in turn: the constant headers
  */
-export function refuseOnSocket(socket: Duplex, code: string | undefined, headers: readonly string[]): void {
-  const { status, detail } = refusals.get(code ?? '') ?? malformed;
-  const title = STATUS_CODES[status];
-  const body = JSON.stringify({ detail, type: 'about:blank', title, status });
-  const lines = [`HTTP/1.1 ${status} ${title}`, `date: ${new Date().toUTCString()}`, 'connection: close'];
-  lines.push('content-type: application/problem+json', `content-length: ${Buffer.byteLength(body)}`);
+export function refuseOnSocket(
+  socket: Duplex,
+  errorCode: string | undefined,
+  requestId: string,
+  headers: readonly string[],
+): void {
+  const problem = new Problem(problemOf(errorCode));
+  const body = JSON.stringify(problemBody(problem, requestId));
+  const lines = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    `date: ${new Date().toUTCString()}`,
+    'connection: close',
+    `content-type: ${problemMediaType}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+  ];
   for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }

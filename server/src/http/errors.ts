@@ -3,12 +3,10 @@ import type { ProblemBody, ValidationProblemBody } from '@irontrack/contract/pro
 import { type ProblemCode, problems, problemType } from '@irontrack/contract/problems.ts';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, ValidationProblem } from '../problem.ts';
+import type { ReportFailure } from '../telemetry/failure-log.ts';
 import { findAllFaults } from './validation.ts';
 
 export const problemMediaType = 'application/problem+json; charset=utf-8';
-
-/** Where unexpected errors are reported: the whole error, with the request it happened in. */
-export type ReportError = (error: unknown, requestId: string, route: string | undefined) => void;
 
 /** What Fastify itself throws, in our words. Anything else it throws is a fault of ours. */
 const frameworkProblems: Readonly<Record<string, ProblemCode>> = {
@@ -43,7 +41,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 }
 
 /** The error handler of the application. */
-export function createErrorHandler(report: ReportError) {
+export function createErrorHandler(report: ReportFailure) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const problem = isOfOnePart(error) ? withAllFaults(error, request) : asProblem(error);
     if (problem.status >= 500) report(error, request.id, request.routeOptions.url);

@@ -175,7 +175,7 @@ export function createObserver(options: ObserverOptions): Observer {
       }
       const requestId = makeRequestId();
       const record = statusRecord(context, findRecord('-', unmatchedRoute), statusOfClientError(code));
-      refuseOnSocket(socket, code, ['x-request-id', requestId, ...constantHeaders]);
+      refuseOnSocket(socket, code, requestId, constantHeaders);
       record.series.observe(0);
       options.accessLog?.write(record.line, requestId, 0, undefined);
     },

@@ -4,8 +4,9 @@ import { NoQuery } from '@irontrack/contract/fields.ts';
 import buildSerializer from 'fast-json-stringify';
 import Fastify, { type FastifyServerOptions, type RouteOptions } from 'fastify';
 import { Problem } from '../problem.ts';
+import type { ReportFailure } from '../telemetry/failure-log.ts';
 import type { App } from './app.ts';
-import { createErrorHandler, type ReportError, sendProblem } from './errors.ts';
+import { createErrorHandler, sendProblem } from './errors.ts';
 import { parseJsonBody } from './json-body.ts';
 import type { LazyCompiler } from './lazily.ts';
 import type { Observer } from './observe.ts';
@@ -21,7 +22,7 @@ export interface ServerSettings {
   observer: Observer;
   trustedProxies: readonly string[];
   compiler: LazyCompiler;
-  report: ReportError;
+  report: ReportFailure;
 }
 
 export function createServer({ observer, trustedProxies, compiler, report }: ServerSettings): App {
