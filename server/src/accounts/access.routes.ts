@@ -1,9 +1,9 @@
 import { Me, PasswordUpdate, SignIn, SignInForm, SignUp } from '@irontrack/contract/access.ts';
 import { NoContent } from '@irontrack/contract/fields.ts';
 import { User } from '@irontrack/contract/users.ts';
+import type { Static } from '@sinclair/typebox';
 import buildSerializer from 'fast-json-stringify';
 import type { FastifyReply } from 'fastify';
-import type { Static } from '@sinclair/typebox';
 import type { App } from '../http/app.ts';
 import { readCookie, type SessionCookies } from '../http/cookies.ts';
 import {
@@ -40,7 +40,13 @@ export function mountAccess(app: App, needs: Needs): void {
     '/api/v1/access/signup',
     {
       config: { access: 'public', sameSiteOnly: true },
-      schema: { tags, summary: 'Create an account', body: SignUp, response: { 201: User } },
+      schema: {
+        tags,
+        summary: 'Create an account',
+        problems: ['email-taken', 'too-many-attempts', 'hash-queue-full'],
+        body: SignUp,
+        response: { 201: User },
+      },
     },
     async (request, reply) => {
       const { confirmPassword, ...input } = request.body;
@@ -75,6 +81,7 @@ export function mountAccess(app: App, needs: Needs): void {
         schema: {
           tags,
           summary: 'Sign in, by form (OAuth 2 password form) or JSON, and get two cookies',
+          problems: ['invalid-credentials', 'too-many-attempts', 'hash-queue-full'],
           body: {
             content: {
               'application/x-www-form-urlencoded': { schema: SignInForm },
@@ -98,6 +105,7 @@ export function mountAccess(app: App, needs: Needs): void {
       schema: {
         tags,
         summary: 'Rotate the refresh cookie and get a new access cookie',
+        problems: ['refresh-token-refused', 'too-many-attempts'],
         response: { 204: NoContent },
       },
     },
@@ -113,7 +121,12 @@ export function mountAccess(app: App, needs: Needs): void {
     '/api/v1/access/logout',
     {
       config: { access: 'public' },
-      schema: { tags, summary: 'End the session of either cookie', response: { 204: NoContent } },
+      schema: {
+        tags,
+        summary: 'End the session of either cookie',
+        problems: ['not-authenticated'],
+        response: { 204: NoContent },
+      },
     },
     async (request, reply) => {
       const { cookie, authorization } = request.headers;
@@ -137,6 +150,7 @@ export function mountAccess(app: App, needs: Needs): void {
       schema: {
         tags,
         summary: 'Change the password and end every session of the user',
+        problems: ['wrong-current-password', 'too-many-attempts', 'hash-queue-full'],
         body: PasswordUpdate,
         response: { 204: NoContent },
       },
@@ -173,7 +187,9 @@ function createMeShortcut({ authenticate, cookies }: Pick<Needs, 'authenticate' 
   return ({ headers }) => {
     const token = readAccessToken(headers, cookies);
     const caller = token === undefined ? undefined : authenticate(token);
-    // Whoever is unknown or has to be looked up takes the long way, which also finds the words for a refusal.
+    // Whoever is unknown or has to be looked up takes the long way, which also finds the words for a refusal. It joins
+    // this look-up or makes another; a rejection that nobody heard here would end the process.
+    if (caller instanceof Promise) caller.catch(() => undefined);
     if (caller === undefined || caller instanceof Promise) return undefined;
     const { user } = caller;
     return { contentType: 'application/json; charset=utf-8', body: serialize(user), userId: user.id };
