@@ -41,6 +41,9 @@ const userCapacity = 20_000;
 /** How far another node's clock may run ahead of ours when it issues a token. It prolongs no token here. */
 const clockSkewSeconds = 5;
 
+/** A UUID as PostgreSQL spells it. */
+const isOwnId = (id: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
+
 /** For a sign-out the time of a token does not matter, only whose it is. */
 const anyAgeSeconds = 10 * 365 * 86_400;
 
@@ -65,7 +68,9 @@ export function createCallers({ database, clock, keyring, issuer, audience }: Ne
     leewaySeconds = clockSkewSeconds,
   ): AccessTokenClaims | undefined {
     const nowSeconds = Math.floor(nowMs / 1000);
-    return verifyAccessToken(token, { findKey, issuer, audience, nowSeconds, leewaySeconds });
+    const claims = verifyAccessToken(token, { findKey, issuer, audience, nowSeconds, leewaySeconds });
+    // Whoever else signs with our key may name anything; another spelling of an id would escape `forgetSession`.
+    return claims !== undefined && isOwnId(claims.sub) && isOwnId(claims.sid) ? claims : undefined;
   }
 
   /** Verifies and remembers. A token of a key that is not known here may be of a key that is new elsewhere. */
