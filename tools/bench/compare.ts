@@ -77,7 +77,7 @@ for (let round = 0; round < rounds; round++) {
 
 const withCost = pids.size > 0;
 const head = ['server', 'answer', 'requests/s, median (min-max)', 'ratio, median (quartiles; min-max)'];
-if (withCost) head.push('CPU an answer, median', 'ratio of CPU, median (quartiles; min-max)');
+if (withCost) head.push('CPU an answer, median (min-max)', 'ratio of CPU, median (quartiles; min-max)');
 const rows = targets.map(({ label, bytes, rates, ratios, costs, costRatios }) => {
   const [low, middle, high] = [0, 0.5, 1].map((at) => `${(quantile(rates, at) / 1000).toFixed(1)}k`);
   const row = [label, `${bytes} B`, `${middle} (${low}-${high})`, spread(ratios)];

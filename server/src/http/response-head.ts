@@ -28,9 +28,10 @@ export function prepareHead(headers: readonly string[]): ResponseHead {
   return { text, list: headers };
 }
 
-/** Writes a prepared head through node's public interface. */
+/** Writes a prepared head through node's public interface, past the override that would add the constants again. */
 export const writePublicHead: WriteHead = (response, head, requestId, bytes) => {
-  response.writeHead(200, [...head.list, 'x-request-id', requestId, 'content-length', String(bytes)]);
+  const all = [...head.list, 'x-request-id', requestId, 'content-length', String(bytes)];
+  ServerResponse.prototype.writeHead.call(response, 200, all);
 };
 
 /**
