@@ -28,7 +28,7 @@ interface Operation {
   path: string;
   hasBody: boolean;
   isPublic: boolean;
-  mayForbid: boolean;
+  forSuperusers: boolean;
 }
 
 async function readOperations(): Promise<Operation[]> {
@@ -43,7 +43,7 @@ async function readOperations(): Promise<Operation[]> {
         .replace('{id}', template.includes('/users/') ? other.id : '01900000-0000-7000-8000-000000000000'),
       hasBody: Object.hasOwn(Object(operation), 'requestBody'),
       isPublic: JSON.stringify(member(operation, 'security')) === '[]',
-      mayForbid: Object.hasOwn(Object(member(operation, 'responses')), '403'),
+      forSuperusers: /^\/api\/v1\/(users(?!\/me)|roles|audit)/.test(template),
     })),
   );
 }
@@ -54,7 +54,7 @@ const nameOf = ({ method, path }: Operation) => `${method} ${path}`;
 test('the routes that the following tests walk through are all there', () => {
   assert.ok(operations.length >= 28, `${operations.length}`);
   assert.ok(operations.filter(({ hasBody }) => hasBody).length >= 10);
-  assert.ok(operations.filter(({ mayForbid }) => mayForbid).length >= 8);
+  assert.ok(operations.filter(({ forSuperusers }) => forSuperusers).length >= 8);
 });
 
 test('an unknown query parameter is refused on every route', async () => {
@@ -116,7 +116,7 @@ test('the bad fields of path, query and body are listed together', async () => {
 
 test('nobody who is not signed in or not permitted learns anything from validation', async () => {
   for (const operation of operations.filter(({ isPublic }) => !isPublic)) {
-    const { method, path, hasBody, mayForbid } = operation;
+    const { method, path, hasBody, forSuperusers } = operation;
     const invalid = [
       { path: `${path}?colour=red`, raw: '{"colour":' },
       { path: `${path.replace(/[^/]*$/, 'x')}?colour=red`, raw: 'x'.repeat(70_000) },
@@ -126,7 +126,7 @@ test('nobody who is not signed in or not permitted learns anything from validati
       if (!/\/(users|sessions)\/[0-9a-f-]{36}/.test(path) && bad.includes('/x?')) continue;
       const body = hasBody ? { raw, headers: json } : {};
       assertProblem(await call(service, bad, { method, ...body }), 401, 'not-authenticated');
-      if (!mayForbid) continue;
+      if (!forSuperusers) continue;
       const answer = await call(service, bad, { method, ...body, bearer: person.accessToken });
       assertProblem(answer, 403, 'not-permitted');
     }
