@@ -6,7 +6,9 @@ create table signing_keys (
   created_at timestamptz not null,
   -- Tokens of this key are accepted until then. The process that signs with a key keeps moving this ahead; once it
   -- signs with another one the time stands still, a token lifetime after the last signature.
-  verify_until timestamptz not null
+  verify_until timestamptz not null,
+  -- Set when the key was cut off: nobody moves its time ahead again, whoever still holds it.
+  revoked_at timestamptz
 );
 
 create function announce_signing_keys() returns trigger language plpgsql as $$

@@ -182,7 +182,10 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       );
       callers.suspend();
     },
-    connected: callers.resume,
+    connected() {
+      callers.resume();
+      void reloadKeys();
+    },
   };
 
   async function reloadKeys(): Promise<void> {

@@ -6,6 +6,7 @@ import { migrateCommand } from './commands/migrate.ts';
 import { openApiCommand } from './commands/openapi.ts';
 import { rotateSigningKey } from './commands/rotate-signing-key.ts';
 import { serve } from './commands/serve.ts';
+import { holdTickShape } from './http/tick-shape.ts';
 import { exitStatus, StartupError } from './startup-error.ts';
 import { version } from './version.ts';
 
@@ -74,6 +75,9 @@ function untilSignal(): Promise<string> {
   process.once('disconnect', () => resolve('disconnect'));
   return promise;
 }
+
+// Before anything queues its first tick; see the file.
+holdTickShape();
 
 // The channel to the launcher must not keep the process alive.
 process.channel?.unref();

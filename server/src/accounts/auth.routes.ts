@@ -29,7 +29,13 @@ export function mountAuth(app: App, { accounts, sessions, limits }: Needs): void
     '/api/v1/auth/register',
     {
       config: { access: 'public' },
-      schema: { tags, summary: 'Create an account', body: Registration, response: { 201: User } },
+      schema: {
+        tags,
+        summary: 'Create an account',
+        problems: ['email-taken', 'too-many-attempts', 'hash-queue-full'],
+        body: Registration,
+        response: { 201: User },
+      },
     },
     async (request, reply) => reply.code(201).send(await accounts.signUp(request.body, readSource(request))),
   );
@@ -38,7 +44,13 @@ export function mountAuth(app: App, { accounts, sessions, limits }: Needs): void
     '/api/v1/auth/login',
     {
       config: { access: 'public' },
-      schema: { tags, summary: 'Sign in and get a token pair', body: SignIn, response: { 200: TokenPair } },
+      schema: {
+        tags,
+        summary: 'Sign in and get a token pair',
+        problems: ['invalid-credentials', 'too-many-attempts', 'hash-queue-full'],
+        body: SignIn,
+        response: { 200: TokenPair },
+      },
     },
     async (request) => toTokenPair(await accounts.signIn(request.body, readSource(request))),
   );
@@ -47,7 +59,13 @@ export function mountAuth(app: App, { accounts, sessions, limits }: Needs): void
     '/api/v1/auth/refresh',
     {
       config: { access: 'public' },
-      schema: { tags, summary: 'Rotate a refresh token', body: RefreshRequest, response: { 200: TokenPair } },
+      schema: {
+        tags,
+        summary: 'Rotate a refresh token',
+        problems: ['refresh-token-refused', 'too-many-attempts'],
+        body: RefreshRequest,
+        response: { 200: TokenPair },
+      },
     },
     async (request) =>
       toTokenPair(

@@ -6,7 +6,7 @@ import type { SigningKey } from '../crypto/signing-key.ts';
 import { rotateSigningKeyFile } from '../crypto/signing-key-file.ts';
 import { type Database, openDatabase } from '../database/database.ts';
 import { migrate } from '../database/migrations.ts';
-import { announceSigningKeys, cutOffOtherSigningKeys, insertSigningKey } from '../sessions/keyring.sql.ts';
+import { announceSigningKeys, insertSigningKey, revokeSigningKey } from '../sessions/keyring.sql.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 import { openDatabaseAccess } from './addresses.ts';
 import type { Command } from './command.ts';
@@ -74,7 +74,9 @@ async function rotate(
       },
     });
     // Only now is the file the new one, so only now may running servers read it.
-    if (revokesOld) await cutOffOtherSigningKeys(database.sql, rotated.next.kid, systemClock());
+    const { previous } = rotated;
+    if (revokesOld && previous !== undefined)
+      await revokeSigningKey(database.sql, previous.kid, systemClock());
     await announceSigningKeys(database.sql);
     return rotated;
   } catch (error) {

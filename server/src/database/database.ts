@@ -35,35 +35,49 @@ export interface Database {
 
 /** Opens a pool. It connects at the first statement, so this cannot fail. */
 export function openDatabase(settings: DatabaseSettings): Database {
-  const pool = connectPool(settings.address, settings.poolSize);
+  const { address, poolSize, timeoutMs } = settings;
+  let pool = connectPool(address, poolSize);
+  let lastAnswerAt = performance.now();
   let active = 0;
 
-  async function guard<Result>(run: () => Promise<Result>): Promise<Result> {
+  async function guard<Result>(run: (client: postgres.Sql) => Promise<Result>): Promise<Result> {
     active += 1;
+    const used = pool;
     try {
-      return await withDeadline(run(), settings.timeoutMs);
+      const result = await withDeadline(run(used), timeoutMs);
+      lastAnswerAt = performance.now();
+      return result;
     } catch (error) {
+      if (error instanceof NoAnswer) replaceSilent(used);
       throw asProblem(error);
     } finally {
       active -= 1;
     }
   }
 
+  /** Connections whose other end vanished without a word stay open for minutes; new ones find out how it is now. */
+  function replaceSilent(used: postgres.Sql): void {
+    if (pool !== used || performance.now() - lastAnswerAt < timeoutMs) return;
+    pool = connectPool(address, poolSize);
+    // Nobody waits for it, and what its statements say then has been answered with 503.
+    used.end({ timeout: 0 }).catch(() => undefined);
+  }
+
   return {
-    sql: (strings, ...values) => guard(() => runPrepared(pool, strings, values)),
+    sql: (strings, ...values) => guard((client) => runPrepared(client, strings, values)),
     forRequest:
       (requestId) =>
       (strings, ...values) =>
-        guard(() => runCommented(pool, requestId, strings, values)),
+        guard((client) => runCommented(client, requestId, strings, values)),
     transaction: (requestId, work) =>
-      guard(() =>
-        inTransaction(pool, (tx) =>
+      guard((client) =>
+        inTransaction(client, (tx) =>
           work((strings, ...values) => runCommented(tx, requestId, strings, values)),
         ),
       ),
     load: () => ({
-      busy: Math.min(active, settings.poolSize),
-      waiting: Math.max(0, active - settings.poolSize),
+      busy: Math.min(active, poolSize),
+      waiting: Math.max(0, active - poolSize),
     }),
     close: () => pool.end({ timeout: 5 }),
   };
@@ -135,9 +149,11 @@ function asParameters(values: readonly unknown[]): postgres.ParameterOrJSON<neve
   return values as postgres.ParameterOrJSON<never>[];
 }
 
+class NoAnswer extends Error {}
+
 async function withDeadline<Result>(promise: Promise<Result>, timeoutMs: number): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(unavailable(new Error(`No answer in ${timeoutMs} ms.`))), timeoutMs);
+  const timer = setTimeout(() => reject(new NoAnswer(`No answer in ${timeoutMs} ms.`)), timeoutMs);
   try {
     return await Promise.race([promise, late]);
   } finally {
@@ -166,6 +182,10 @@ const connectionErrorCodes = new Set([
 // intervention (shutdown, crash recovery), 25006 read-only transaction.
 const unavailableSqlState = /^(08...|53...|57P..|25006)$/;
 
+// A connection of the pool is refused: 28 the role may not log in (any more), 3D000 no such database, 55000 it takes no
+// connections. At the start these are the operator's to correct; later they are an outage like any other.
+const refusedSqlState = /^(28...|3D000|55000)$/;
+
 /** Is this what a database that is away, full, starting or read-only answers? */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
@@ -177,7 +197,8 @@ function unavailable(cause: unknown): Problem {
 }
 
 function asProblem(error: unknown): unknown {
-  return isUnavailable(error) ? unavailable(error) : error;
+  const isRefused = error instanceof postgres.PostgresError && refusedSqlState.test(error.code);
+  return isRefused || error instanceof NoAnswer || isUnavailable(error) ? unavailable(error) : error;
 }
 
 /** Is this a violation of the named unique constraint or index? */

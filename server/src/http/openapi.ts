@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, made of the same schemas that validate and serialise. */
 import { ProblemBody, ValidationProblemBody } from '@irontrack/contract/problem-body.ts';
+import { type ProblemCode, problems } from '@irontrack/contract/problems.ts';
 import type { RouteOptions } from 'fastify';
-import type { Access } from './guard.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -9,8 +9,8 @@ declare module 'fastify' {
     tags?: readonly string[];
     summary?: string;
     description?: string;
-    /** Statuses beyond the usual ones that the route answers with a problem. */
-    problems?: readonly number[];
+    /** What the route may answer beyond what every route of its kind does. */
+    problems?: readonly ProblemCode[];
     /** Media type of the 2xx answer, when it is no JSON. */
     produces?: string;
     /** Leaves the route out of the document. */
@@ -91,11 +91,7 @@ function describeOperation(route: RouteOptions, method: string, path: string): J
       : { requestBody: { required: true, content: contentOf(schema.body) } }),
     responses: {
       ...describeSuccess(schema.response, schema.produces),
-      ...describeProblems(
-        access,
-        schema.body !== undefined || schema.params !== undefined,
-        schema.problems ?? [],
-      ),
+      ...describeProblems(problemsOf(route, method)),
     },
   };
 }
@@ -140,25 +136,28 @@ function describeSuccess(response: unknown, produces = 'application/json'): Json
   );
 }
 
-const problemDescriptions: Readonly<Record<number, string>> = {
-  401: 'Not authenticated.',
-  403: 'Not permitted.',
-  404: 'Not found.',
-  409: 'Conflict.',
-  422: 'The request does not validate.',
-  429: 'Too many attempts; see Retry-After.',
-  503: 'Not available right now; see Retry-After.',
-};
+/** What goes without saying for a route of this kind, and what it says itself. */
+function problemsOf(route: RouteOptions, method: string): ProblemCode[] {
+  const { access = 'public', sameSiteOnly = false } = route.config ?? {};
+  const { body, params, querystring, problems: declared = [] } = route.schema ?? {};
+  const codes: ProblemCode[] = [...declared];
+  if (access !== 'public') codes.push('not-authenticated');
+  if (access === 'superuser') codes.push('not-permitted');
+  const takesCookies = access !== 'public' || sameSiteOnly || route.url.startsWith('/api/v1/access/');
+  if (takesCookies && method !== 'GET') codes.push('cross-site-request');
+  if ([body, params, querystring].some((schema) => schema !== undefined)) codes.push('validation-failed');
+  if (body !== undefined) codes.push('body-too-large', 'unsupported-media-type');
+  if (route.url.startsWith('/api/v1/') && !route.url.endsWith('.json')) codes.push('database-unavailable');
+  return codes;
+}
 
-function describeProblems(access: Access, isValidated: boolean, declared: readonly number[]): Json {
-  const statuses = new Set(declared);
-  if (access !== 'public') statuses.add(401);
-  if (access === 'superuser') statuses.add(403);
-  if (isValidated) statuses.add(422);
+function describeProblems(codes: readonly ProblemCode[]): Json {
+  const byStatus = Map.groupBy([...new Set(codes)], (code) => problems[code].status);
+  const statuses = [...byStatus].sort(([a], [b]) => a - b);
   return Object.fromEntries(
-    [...statuses].sort().map((status) => {
+    statuses.map(([status, found]) => {
       const schema = status === 422 ? ValidationProblemBody : ProblemBody;
-      const description = problemDescriptions[status] ?? 'Problem.';
+      const description = found.map((code) => `\`${code}\`: ${problems[code].title}`).join('\n\n');
       return [String(status), { description, content: { 'application/problem+json': { schema } } }];
     }),
   );

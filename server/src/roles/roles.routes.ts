@@ -4,6 +4,8 @@ import { readCaller } from '../http/guard.ts';
 import { readSource } from '../http/request-source.ts';
 import type { Roles } from './roles.ts';
 
+const roleProblems = ['user-not-found', 'own-account', 'primary-administrator', 'inactive-user'] as const;
+
 export function mountRoles(app: App, { roles }: { roles: Roles }): void {
   app.patch(
     '/api/v1/roles/:email/assign',
@@ -12,6 +14,7 @@ export function mountRoles(app: App, { roles }: { roles: Roles }): void {
       schema: {
         tags: ['Roles'],
         summary: 'Give a user a role',
+        problems: [...roleProblems, 'role-already-assigned'],
         params: RoleTarget,
         body: RoleChange,
         response: { 200: RoleMessage },
@@ -34,6 +37,7 @@ export function mountRoles(app: App, { roles }: { roles: Roles }): void {
       schema: {
         tags: ['Roles'],
         summary: 'Take a role from a user, who falls back to the default role',
+        problems: [...roleProblems, 'last-superuser', 'role-mismatch'],
         params: RoleTarget,
         body: RoleChange,
         response: { 200: RoleMessage },

@@ -16,10 +16,11 @@ export async function insertSigningKey(
   return rows.length > 0;
 }
 
-/** Only ever moves the time ahead. */
+/** Only ever moves the time ahead, and never that of a key that was cut off. */
 export async function renewSigningKey(sql: Sql, kid: string, verifyUntil: Date): Promise<void> {
   await sql`
-    update signing_keys set verify_until = ${verifyUntil} where kid = ${kid} and verify_until < ${verifyUntil}`;
+    update signing_keys set verify_until = ${verifyUntil} 
+    where kid = ${kid} and revoked_at is null and verify_until < ${verifyUntil}`;
 }
 
 export interface SigningKeyRow {
@@ -35,11 +36,9 @@ export async function selectSigningKeys(sql: Sql, now: Date): Promise<SigningKey
     order by created_at desc, kid`;
 }
 
-/** Cuts off every key but one, at once. */
-export async function cutOffOtherSigningKeys(tx: Sql, kid: string, now: Date): Promise<string[]> {
-  const rows = await tx<{ kid: string }>`
-    update signing_keys set verify_until = ${now} where kid <> ${kid} and verify_until > ${now} returning kid`;
-  return rows.map((row) => row.kid);
+/** Cuts a key off at once and for good. */
+export async function revokeSigningKey(tx: Sql, kid: string, now: Date): Promise<void> {
+  await tx`update signing_keys set verify_until = ${now}, revoked_at = ${now} where kid = ${kid}`;
 }
 
 export async function deleteExpiredSigningKeys(sql: Sql, before: Date): Promise<void> {

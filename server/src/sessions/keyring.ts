@@ -5,7 +5,12 @@ import { commandLine } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { type PublicSigningJwk, parsePublicSigningKey, type SigningKey } from '../crypto/signing-key.ts';
 import type { Database } from '../database/database.ts';
-import { insertSigningKey, renewSigningKey, selectSigningKeys } from './keyring.sql.ts';
+import {
+  deleteExpiredSigningKeys,
+  insertSigningKey,
+  renewSigningKey,
+  selectSigningKeys,
+} from './keyring.sql.ts';
 
 export interface Keyring {
   /** Loads the signing key, registers its public half and reads the others. Before anything else. */
@@ -28,6 +33,9 @@ export interface Keyring {
  * is accepted until then: the last token's lifetime and at most this much more.
  */
 const renewalMs = 15 * 60_000;
+
+/** Keys that verify nothing any more stay this long, for whoever wonders about an old token. */
+const expiredRetentionMs = 30 * 24 * 60 * 60_000;
 
 /** A forged kid must not cost a query each time. */
 const lookUpIntervalMs = 1_000;
@@ -92,7 +100,9 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
   }
 
   async function renew(): Promise<void> {
-    await renewSigningKey(database.sql, current().kid, aheadOf(clock()));
+    const now = clock();
+    await renewSigningKey(database.sql, current().kid, aheadOf(now));
+    await deleteExpiredSigningKeys(database.sql, new Date(now.getTime() - expiredRetentionMs));
     await readKeys();
   }
 

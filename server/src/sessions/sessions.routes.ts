@@ -43,6 +43,7 @@ export function mountSessions(
       schema: {
         tags,
         summary: 'End a session: an own one, or as superuser any',
+        problems: ['session-not-found'],
         params: IdParams,
         response: { 204: NoContent },
       },

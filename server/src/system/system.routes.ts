@@ -54,7 +54,7 @@ export function mountSystem(app: App, { system, openApi, metrics }: Needs): void
     '/ready',
     {
       config,
-      schema: { tags, summary: 'Can it serve now?', problems: [503], response: { 200: Readiness } },
+      schema: { tags, summary: 'Can it serve now?', problems: ['not-ready'], response: { 200: Readiness } },
     },
     (_request, reply) => {
       if (!system.isReady()) throw new Problem('not-ready', undefined, { headers: { 'retry-after': '1' } });

@@ -8,12 +8,25 @@ import type { Users } from './users.ts';
 const config = { access: 'superuser' } as const;
 const tags = ['Users'];
 
+const standingProblems = [
+  'user-not-found',
+  'own-account',
+  'primary-administrator',
+  'last-superuser',
+] as const;
+
 export function mountUsers(app: App, { users }: { users: Users }): void {
   app.post(
     '/api/v1/users',
     {
       config,
-      schema: { tags, summary: 'Create a user', body: UserCreation, response: { 201: User } },
+      schema: {
+        tags,
+        summary: 'Create a user',
+        problems: ['email-taken', 'hash-queue-full'],
+        body: UserCreation,
+        response: { 201: User },
+      },
     },
     async (request, reply) =>
       reply.code(201).send(await users.create(readCaller(request), request.body, readSource(request))),
@@ -32,7 +45,13 @@ export function mountUsers(app: App, { users }: { users: Users }): void {
     '/api/v1/users/:id',
     {
       config,
-      schema: { tags, summary: 'Read a user', params: IdParams, response: { 200: User } },
+      schema: {
+        tags,
+        summary: 'Read a user',
+        problems: ['user-not-found'],
+        params: IdParams,
+        response: { 200: User },
+      },
     },
     (request) => users.read(request.params.id.toLowerCase(), readSource(request)),
   );
@@ -41,7 +60,14 @@ export function mountUsers(app: App, { users }: { users: Users }): void {
     '/api/v1/users/:id',
     {
       config,
-      schema: { tags, summary: 'Change a user', params: IdParams, body: UserChange, response: { 200: User } },
+      schema: {
+        tags,
+        summary: 'Change a user',
+        problems: [...standingProblems, 'email-taken', 'hash-queue-full'],
+        params: IdParams,
+        body: UserChange,
+        response: { 200: User },
+      },
     },
     (request) =>
       users.change(readCaller(request), request.params.id.toLowerCase(), request.body, readSource(request)),
@@ -54,6 +80,7 @@ export function mountUsers(app: App, { users }: { users: Users }): void {
       schema: {
         tags,
         summary: 'Delete a user with all sessions',
+        problems: standingProblems,
         params: IdParams,
         response: { 204: NoContent },
       },
