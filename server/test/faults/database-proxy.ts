@@ -1,0 +1,160 @@
+/** Stands between the service and PostgreSQL, and lets a test break the connection at a chosen moment. */
+import { connect, createServer, type Socket } from 'node:net';
+import { after } from 'node:test';
+import type { DatabaseAddress } from '../../src/database/database.ts';
+
+/** Where the connection breaks: the message never gets there, or its answer never comes back. */
+export type Break = 'before it arrives' | 'after it arrived';
+
+export interface DatabaseProxy {
+  /** For the harness: the way through here. */
+  reach: (address: DatabaseAddress) => Promise<DatabaseAddress>;
+  /** The real address, once `reach` was asked for it. */
+  readonly straight: DatabaseAddress | undefined;
+  /** Breaks the connection of the next statement that holds this text, once. */
+  breakAt(text: string, when: Break): void;
+  /** How many connections `breakAt` has broken. */
+  readonly broken: number;
+  /** Cuts every connection and refuses new ones, as a server that was stopped does. */
+  refuse(): void;
+  /** Carries nothing on the connections there are, and on new ones, as a network that swallows packets does. */
+  pause(): void;
+  /** As `pause`, but new connections are carried: the machine behind the address is another one now. */
+  stallOpenConnections(): void;
+  /** Carries everything again, also what was held back. */
+  restore(): void;
+}
+
+interface Link {
+  client: Socket;
+  server: Socket;
+  /** The server's word that the statement is done is not to get through. */
+  dropsAnswer: boolean;
+  /** Texts of the statements that were prepared on it, by name: later they are asked for by name alone. */
+  prepared: Map<string, string>;
+}
+
+/** Parse of the protocol: 'P', a length, name and text with a NUL each. */
+const parseMessage = /P[\s\S]{4}([a-z0-9]+)\0([^\0]*)\0/g;
+
+/** CommandComplete of the protocol; the answers before it only describe the statement. */
+const completion = /C[\s\S]{4}(?:COMMIT|INSERT|UPDATE)/;
+
+function asksFor(link: Link, bytes: Buffer, text: string): boolean {
+  const sent = bytes.toString('latin1');
+  for (const [, name = '', statement = ''] of sent.matchAll(parseMessage)) link.prepared.set(name, statement);
+  if (sent.includes(text)) return true;
+  return [...link.prepared].some(
+    ([name, statement]) => statement.includes(text) && sent.includes(`${name}\0`),
+  );
+}
+
+export function createDatabaseProxy(): DatabaseProxy {
+  let straight: DatabaseAddress | undefined;
+  let mode: 'carry' | 'refuse' | 'pause' = 'carry';
+  let armed: { text: string; when: Break } | undefined;
+  let broken = 0;
+  const links = new Set<Link>();
+
+  function cut(link: Link): void {
+    links.delete(link);
+    link.client.destroy();
+    link.server.destroy();
+  }
+
+  const server = createServer((client) => {
+    if (mode === 'refuse' || straight === undefined) {
+      client.destroy();
+      return;
+    }
+    const link: Link = {
+      client,
+      server: connect(targetOf(straight)),
+      dropsAnswer: false,
+      prepared: new Map(),
+    };
+    links.add(link);
+    for (const socket of [client, link.server]) {
+      socket.on('error', () => cut(link));
+      socket.on('close', () => cut(link));
+      if (mode === 'pause') socket.pause();
+    }
+    client.on('data', (bytes: Buffer) => {
+      // Always looked at, for the names of what is prepared.
+      const isAwaited = asksFor(link, bytes, armed?.text ?? 'commit');
+      if (armed === undefined || !isAwaited) {
+        link.server.write(bytes);
+        return;
+      }
+      const { when } = armed;
+      armed = undefined;
+      broken += 1;
+      if (when === 'before it arrives') {
+        cut(link);
+      } else {
+        link.dropsAnswer = true;
+        link.server.write(bytes);
+      }
+    });
+    link.server.on('data', (bytes: Buffer) => {
+      if (link.dropsAnswer && completion.test(bytes.toString('latin1'))) cut(link);
+      else client.write(bytes);
+    });
+    if (mode === 'pause') for (const socket of [client, link.server]) socket.pause();
+  });
+
+  after(() => {
+    for (const link of links) cut(link);
+    server.close();
+  });
+
+  return {
+    get straight() {
+      return straight;
+    },
+    get broken() {
+      return broken;
+    },
+    async reach(address) {
+      straight = address;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      server.listen(0, '127.0.0.1', resolve);
+      await promise;
+      const listening = server.address();
+      if (typeof address === 'string' || typeof listening !== 'object' || listening === null) {
+        throw new Error('The proxy needs the address in parts.');
+      }
+      return { ...address, host: '127.0.0.1', port: listening.port };
+    },
+    breakAt(text, when) {
+      armed = { text, when };
+    },
+    refuse() {
+      mode = 'refuse';
+      for (const link of links) cut(link);
+    },
+    pause() {
+      mode = 'pause';
+      this.stallOpenConnections();
+    },
+    stallOpenConnections() {
+      for (const { client, server: there } of links) {
+        client.pause();
+        there.pause();
+      }
+    },
+    restore() {
+      mode = 'carry';
+      for (const { client, server: there } of links) {
+        client.resume();
+        there.resume();
+      }
+    },
+  };
+}
+
+function targetOf(address: DatabaseAddress) {
+  if (typeof address === 'string') throw new Error('The proxy needs the address in parts.');
+  const { host, port } = address;
+  return host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
+}
