@@ -1,0 +1,256 @@
+/**
+ * Measures every figure of docs/performance.md on this machine and prints it as Markdown. Needs wrk and two cores.
+ * One part at a time, some minutes each: ping me log refresh passwords pressure start memory. Without a name, all.
+ *
+ * node tools/bench/figures.ts [part ...]
+ */
+import { execFile, spawn } from 'node:child_process';
+import { argon2 } from 'node:crypto';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { hash } from '@node-rs/argon2';
+import {
+  descendants,
+  enter,
+  residentMb,
+  type Serving,
+  type ServingOptions,
+  startServing,
+} from './serving.ts';
+
+const run = promisify(execFile);
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+async function withServing<Result>(options: ServingOptions, work: (serving: Serving) => Promise<Result>) {
+  const serving = await startServing(options);
+  try {
+    return await work(serving);
+  } finally {
+    await serving.stop();
+  }
+}
+
+async function compareWithBare(serving: Serving, path: string, headers: string[], others: string[] = []) {
+  const target = `${serving.url}${path}`;
+  const headerOptions = headers.flatMap((line) => ['--header', line]);
+  const port = '19911';
+  const bare = spawn(
+    'taskset',
+    ['-c', '0', process.execPath, here('bare.ts'), '--port', port, '--like', target, ...headerOptions],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  await new Promise((resolve) => bare.stdout.once('data', resolve));
+  try {
+    const pids = ['--pid', `bare=${bare.pid}`, '--pid', `ours=${serving.pid}`];
+    const targets = [`bare=http://127.0.0.1:${port}${path}`, `ours=${target}`, ...others];
+    const args = [here('compare.ts'), '--rounds', '15', ...headerOptions, ...pids, ...targets];
+    say((await run(process.execPath, args)).stdout);
+  } finally {
+    bare.kill('SIGTERM');
+  }
+}
+
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  async ping() {
+    say('\n### GET /ping\n');
+    await withServing({ core: 0 }, (serving) => compareWithBare(serving, '/ping', []));
+  },
+
+  async me() {
+    await withServing({ core: 0 }, async (serving) => {
+      const { accessToken } = await enter(serving.url);
+      say('\n### GET /api/v1/access/me by cookie\n');
+      await compareWithBare(serving, '/api/v1/access/me', [`cookie: access_token=${accessToken}`]);
+      say('\n### GET /api/v1/access/me by bearer\n');
+      await compareWithBare(serving, '/api/v1/access/me', [`authorization: Bearer ${accessToken}`]);
+    });
+  },
+
+  async log() {
+    say('\n### The request log: /ping without it (warn) beside /ping with it (info)\n');
+    await withServing({ core: 0, environment: { LOG_LEVEL: 'warn' } }, (quiet) =>
+      withServing({ core: 0 }, async (logging) => {
+        const pids = ['--pid', `without=${quiet.pid}`, '--pid', `with=${logging.pid}`];
+        const targets = [`without=${quiet.url}/ping`, `with=${logging.url}/ping`];
+        const args = [here('compare.ts'), '--rounds', '15', ...pids, ...targets];
+        say((await run(process.execPath, args)).stdout);
+      }),
+    );
+  },
+
+  async refresh() {
+    say('\n### Refresh with rotation, service on core 0, PostgreSQL and wrk on core 1, 50 connections\n');
+    const cheap = { ARGON2_MEMORY_KIB: '64', ARGON2_PASSES: '1' };
+    await withServing({ core: 0, environment: cheap }, async (serving) => {
+      const rates: number[] = [];
+      for (let round = 0; round < 8; round += 1) {
+        const folder = mkdtempSync(join(tmpdir(), 'irontrack-tokens-'));
+        for (let made = 0; made < 100; made += 1) {
+          appendFileSync(join(folder, 'tokens'), `${(await enter(serving.url)).refreshToken}\n`);
+        }
+        const url = `${serving.url}/api/v1/auth/refresh`;
+        const wrk = [
+          'wrk',
+          '-t1',
+          '-c50',
+          '-d4s',
+          '-s',
+          here('refresh.lua'),
+          url,
+          '--',
+          join(folder, 'tokens'),
+        ];
+        const { stdout } = await run('taskset', ['-c', '1', ...wrk]);
+        if (/Non-2xx/.test(stdout)) throw new Error(stdout);
+        // The first round warms up.
+        if (round > 0) rates.push(Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]));
+        rmSync(folder, { recursive: true });
+      }
+      say(`rotations/s: ${describe(rates)}`);
+    });
+  },
+
+  async passwords() {
+    say(
+      '\n### Sign-in and sign-up against what the machine can hash, Argon2id 64 MiB, 3 passes, all cores\n',
+    );
+    const slots = Math.min(cpus().length, 4);
+    await withServing({}, async (serving) => {
+      const person = await enter(serving.url);
+      const rows: Record<string, number[]> = { machine: [], signIn: [], signUp: [], cLibrary: [] };
+      let serial = 0;
+      for (let round = 0; round < 7; round += 1) {
+        rows.machine?.push(await repeat(slots, 4, () => hash('Correct-Horse-7', hashOptions)));
+        rows.signIn?.push(await repeat(slots + 2, 4, () => post(serving, '/api/v1/auth/login', person, 200)));
+        rows.cLibrary?.push(await repeat(slots, 4, hashInNode));
+        rows.signUp?.push(
+          await repeat(slots + 2, 4, () => {
+            serial += 1;
+            const email = `p${serial}-${Date.now()}@example.org`;
+            return post(serving, '/api/v1/auth/register', { email, password: person.password }, 201);
+          }),
+        );
+      }
+      for (const [name, rates] of Object.entries(rows)) {
+        const ratios = rates.map((rate, index) => rate / (rows.machine?.[index] ?? Number.NaN));
+        say(`${name}: ${describe(rates)} a second, of the machine ${describe(ratios, 3)}`);
+      }
+    });
+  },
+
+  async pressure() {
+    say('\n### GET /me, 200 a second, idle and while 100 connections sign in without pause, all cores\n');
+    await withServing({}, async (serving) => {
+      const { accessToken, email, password } = await enter(serving.url);
+      const url = `${serving.url}/api/v1/access/me`;
+      const base = [here('latency.ts'), url, '--cookie', `access_token=${accessToken}`, '--seconds', '8'];
+      const crowd = ['--sign-ins', '100', '--email', email, '--password', password];
+      for (let round = 0; round < 5; round += 1) {
+        say(`idle:    ${(await run(process.execPath, base)).stdout.trim()}`);
+        say(`pressed: ${(await run(process.execPath, [...base, ...crowd])).stdout.trim()}`);
+      }
+    });
+  },
+
+  async start() {
+    say('\n### From the start of the process to its first answer, existing database\n');
+    const folder = mkdtempSync(join(tmpdir(), 'irontrack-start-'));
+    const times: number[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      const serving = await startServing({ dataDir: folder });
+      await serving.stop();
+      if (round > 1) times.push(serving.startedInMs);
+    }
+    rmSync(folder, { recursive: true, force: true });
+    say(`ms: ${describe(times)}`);
+  },
+
+  async memory() {
+    say('\n### Resident memory of the service process, MB\n');
+    await withServing({}, async (serving) => {
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      say(`idle: ${residentMb(serving.pid).toFixed(0)}`);
+      const person = await enter(serving.url);
+      for (const clients of [1, 2]) {
+        let most = 0;
+        const watch = setInterval(() => {
+          most = Math.max(most, residentMb(serving.pid));
+        }, 5);
+        await repeat(clients, 4, () => post(serving, '/api/v1/auth/login', person, 200));
+        clearInterval(watch);
+        say(`${clients} password(s) being hashed, highest: ${most.toFixed(0)}`);
+      }
+      const header = `cookie: access_token=${person.accessToken}`;
+      for (let minute = 1; minute <= 4; minute += 1) {
+        await run('wrk', ['-t1', '-c50', '-d30s', '-H', header, `${serving.url}/api/v1/access/me`]);
+        say(`after ${minute * 30} s of /me at full rate: ${residentMb(serving.pid).toFixed(0)}`);
+      }
+      const database = descendants(serving.pid).reduce((sum, pid) => sum + residentMb(pid), 0);
+      say(
+        `PostgreSQL beside it, sum over its processes with what they share counted each time: ${database.toFixed(0)}`,
+      );
+    });
+  },
+};
+
+const hashOptions = { algorithm: 2, memoryCost: 65_536, timeCost: 3, parallelism: 1 } as const;
+
+/** The reference C implementation, as Node has it. */
+function hashInNode(): Promise<unknown> {
+  const parameters = {
+    message: 'Correct-Horse-7',
+    nonce: Buffer.alloc(16, 7),
+    parallelism: 1,
+    tagLength: 32,
+  };
+  return promisify(argon2)('argon2id', { ...parameters, memory: 65_536, passes: 3 });
+}
+
+async function post(
+  serving: Serving,
+  path: string,
+  body: { email: string; password: string },
+  expected: number,
+) {
+  const { email, password } = body;
+  const answer = await fetch(`${serving.url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email, password }),
+  });
+  await answer.arrayBuffer();
+  if (answer.status !== expected) throw new Error(`${path} answered ${answer.status}.`);
+}
+
+/** Runs work again and again on several lanes. @returns how often a second */
+async function repeat(lanes: number, seconds: number, work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  const endsAt = startedAt + seconds * 1000;
+  let done = 0;
+  const lane = async () => {
+    while (performance.now() < endsAt) {
+      await work();
+      done += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return (done * 1000) / (performance.now() - startedAt);
+}
+
+function describe(sample: readonly number[], digits = 0): string {
+  const sorted = sample.toSorted((a, b) => a - b);
+  const at = (share: number) =>
+    (sorted[Math.round((sorted.length - 1) * share)] ?? Number.NaN).toFixed(digits);
+  return `median ${at(0.5)} (${at(0)}-${at(1)}, n ${sorted.length})`;
+}
+
+const wanted = process.argv.slice(2);
+for (const name of wanted.length > 0 ? wanted : Object.keys(parts)) {
+  const part = parts[name];
+  if (part === undefined) throw new Error(`There is no part ${name}: ${Object.keys(parts).join(' ')}.`);
+  await part();
+}
