@@ -59,6 +59,7 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
   let signingKey: SigningKey | undefined;
   let keys = new Map<string, VerificationKey>();
   let lastLookUpMs = Number.NEGATIVE_INFINITY;
+  let lookUp: Promise<void> | undefined;
 
   const aheadOf = (now: Date) => new Date(now.getTime() + accessTtlMs + renewalMs);
 
@@ -115,9 +116,12 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
     find,
     async findNew(kid) {
       const nowMs = clock().getTime();
-      if (nowMs - lastLookUpMs < lookUpIntervalMs) return find(kid);
-      lastLookUpMs = nowMs;
-      await readKeys();
+      if (nowMs - lastLookUpMs >= lookUpIntervalMs) {
+        lastLookUpMs = nowMs;
+        lookUp = readKeys();
+      }
+      // Who comes while the keys are being read waits for them like the first.
+      await lookUp;
       return find(kid);
     },
     async reload() {

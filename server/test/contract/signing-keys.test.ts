@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
-import { assertId, assertProblem, eventually, fieldsOf } from '../support/expectations.ts';
+import { assertId, assertProblem, eventually, fieldsOf, renewSigningKeys } from '../support/expectations.ts';
 import { call, enter, member, signIn, startTestService, type TestService } from '../support/service.ts';
 
 const service = await startTestService();
@@ -119,4 +119,20 @@ test('a key of a node that is gone can be cut off: its tokens are refused, and t
   const json = { refresh_token: person.refreshToken };
   assert.equal((await call(service, '/api/v1/auth/refresh', { json })).status, 200);
   assert.equal((await call(service, '/api/v1/access/me', { bearer: mine.accessToken })).status, 200);
+});
+
+test('the very first request whose token has a key that the node must look up is served', async () => {
+  const node = await startTestService();
+  const person = await enter(node);
+  // What the node knows of its key is out of date now, and the database says otherwise.
+  node.clock.advance(2 * 3_600_000);
+  await renewSigningKeys(node);
+  const { accessToken } = await signIn(node, person);
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, () => call(node, '/api/v1/access/me', { bearer: accessToken })),
+  );
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200, 200, 200],
+  );
 });
