@@ -127,6 +127,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     version,
     description: 'Accounts, sessions, users and roles. Times are ISO 8601 in UTC, ids are UUIDv7.',
     cookieName: cookies.accessName,
+    tags: ['Browser flow', 'Token flow', 'Sessions', 'Users', 'Roles', 'Audit', 'System'],
   });
   const observer = createObserver({
     accessLog: telemetry.accessLog,
@@ -199,7 +200,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
 
   const before = (now: Date, ageMs: number) => new Date(now.getTime() - ageMs);
   const chores: readonly Chore[] = [
-    { name: 'renew the signing key', everyMs: 5 * minuteMs, run: () => keyring.renew() },
+    { name: 'renew the signing key', everyMs: minuteMs, run: () => keyring.renew() },
     {
       name: 'delete dead sessions',
       everyMs: 60 * minuteMs,

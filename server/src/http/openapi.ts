@@ -25,6 +25,8 @@ export interface ApiDescription {
   version: string;
   description: string;
   cookieName: string;
+  /** The headings, in the order a reader wants them. */
+  tags: readonly string[];
 }
 
 /** Collects the routes as they are mounted. */
@@ -61,7 +63,7 @@ function describe(api: ApiDescription, routes: readonly RouteOptions[]): Json {
     openapi: '3.1.0',
     info: { title: api.title, version: api.version, description: api.description, license: { name: 'MIT' } },
     servers: [{ url: '/' }],
-    tags: [...new Set(routes.flatMap((route) => route.schema?.tags ?? []))].map((name) => ({ name })),
+    tags: api.tags.map((name) => ({ name })),
     paths,
     components: {
       schemas: Object.fromEntries([...components].sort(([a], [b]) => a.localeCompare(b))),

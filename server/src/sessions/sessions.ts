@@ -110,11 +110,13 @@ export function createSessions(needs: Needs): Sessions {
     endsAt: Date,
     now: Date,
   ): SessionTokens {
+    const refreshSeconds = Math.max(0, Math.floor((endsAt.getTime() - now.getTime()) / 1000));
     return {
       accessToken: issueAccessToken(userId, sessionId, now),
-      accessSeconds,
+      // Close to its absolute end a session is over before the token is.
+      accessSeconds: Math.min(accessSeconds, refreshSeconds),
       refreshToken,
-      refreshSeconds: Math.max(0, Math.floor((endsAt.getTime() - now.getTime()) / 1000)),
+      refreshSeconds,
     };
   }
 
