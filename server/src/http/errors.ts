@@ -44,6 +44,9 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 export function createErrorHandler(report: ReportFailure) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const problem = isOfOnePart(error) ? withAllFaults(error, request) : asProblem(error);
+    // Fastify closes the connection when a body cannot be used. A client that is still sending it would get a reset
+    // before it has read the answer; left open, node:http throws the rest away until the request times out.
+    reply.removeHeader('connection');
     if (problem.status >= 500) report(error, request.id, request.routeOptions.url);
     return sendProblem(reply, problem);
   };
