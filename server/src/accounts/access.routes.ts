@@ -198,6 +198,12 @@ function createMeShortcut({ authenticate, cookies }: Pick<Needs, 'authenticate' 
 
 type SignInBody = Static<typeof SignInForm> | SignIn;
 
-function readCredentials(body: SignInBody): SignIn {
+function readCredentials(body: SignInBody | undefined | null): SignIn {
+  // Without a content type there is no schema to choose, so Fastify validates nothing.
+  if (body === undefined || body === null) {
+    throw new ValidationProblem([
+      { type: 'object_type', field: 'body', message: 'Should be a valid object' },
+    ]);
+  }
   return 'username' in body ? { email: body.username, password: body.password } : body;
 }

@@ -1,4 +1,5 @@
 /** The `format`s that the contract's strings name. Each is linear in the length of the text. */
+import { normalizeEmail } from '../email.ts';
 
 // RFC 5322 dot-atom with letters of any script (RFC 6531), then a host name of at least two labels.
 const localPart = /^[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+)*$/u;
@@ -7,7 +8,9 @@ const label = /^[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}-]{0,61}[\p{L}\p{N}\p{M}])?$/u;
 /** An address that mail can be sent to: at most 64 characters, `@`, a domain of two or more labels. */
 export function isEmail(text: string): boolean {
   const at = text.lastIndexOf('@');
-  if (at < 1 || at > 64 || text.length > 254) return false;
+  // The spelling that is stored can be the longer one: U+0130 has two characters in lower case.
+  const length = Math.max(text.length, normalizeEmail(text).length);
+  if (at < 1 || at > 64 || length > 254) return false;
   const labels = text.slice(at + 1).split('.');
   return labels.length >= 2 && localPart.test(text.slice(0, at)) && labels.every((part) => label.test(part));
 }
@@ -44,7 +47,15 @@ export function isZonedInstant(text: string): boolean {
     date.getUTCDate() === day &&
     hour < 24 &&
     minute < 60 &&
-    second < 60
+    second < 60 &&
+    hasFourDigitYear(Date.parse(text))
+  );
+}
+
+/** With its zone applied a time can fall out of the years 1 to 9999, and PostgreSQL reads no others that we write. */
+function hasFourDigitYear(instantMs: number): boolean {
+  return (
+    instantMs >= Date.parse('0001-01-01T00:00:00Z') && instantMs <= Date.parse('9999-12-31T23:59:59.999Z')
   );
 }
 

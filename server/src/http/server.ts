@@ -53,7 +53,7 @@ export function createServer({ observer, trustedProxies, compiler, report }: Ser
   app.setSerializerCompiler(({ schema }) => compiler.defer(() => buildSerializer(schema)));
   app.setErrorHandler(errorHandler);
   app.setNotFoundHandler((request, reply) => {
-    const allowed = routes.methodsAt(new URL(request.url, 'http://localhost').pathname);
+    const allowed = routes.methodsAt(pathOf(request.url));
     const problem =
       allowed.length === 0
         ? new Problem('route-not-found')
@@ -95,3 +95,8 @@ const httpLimits = {
   maxHeaderSize: 16 * 1024,
   connectionsCheckingInterval: 5_000,
 } as const;
+
+/** By hand, since URL throws on what is no URL: a path of `//` is none, and it is not found all the same. */
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? url;
+}
