@@ -109,5 +109,10 @@ function readBody(
     assert.ok(rest.length >= present, `The body has ${rest.length} of ${length} bytes`);
     return { body: rest.subarray(0, present).toString('utf8'), length: present };
   }
-  return { body: rest.toString('utf8'), length: rest.length };
+  // Only what Node answers by itself comes in chunks, and it has none.
+  const text = rest.toString('utf8');
+  return {
+    body: headers.has('transfer-encoding') ? text.replace(/^0\r\n\r\n$/, '') : text,
+    length: rest.length,
+  };
 }
