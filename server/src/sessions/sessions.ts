@@ -4,19 +4,7 @@ import type { User } from '@irontrack/contract/users.ts';
 import { uuidv7 } from 'uuidv7';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
-import { type AccessTokenIssuer, createAccessTokenIssuer } from '../crypto/access-token.ts';
-import {
-  createFirstRefreshToken,
-  createSuccessor,
-  deriveSuccessorSecret,
-  encodeRefreshToken,
-  hashRefreshSecret,
-  parseRefreshToken,
-  type RefreshToken,
-  rotationSaltBytes,
-  secretMatches,
-  tagMatches,
-} from '../crypto/refresh-token.ts';
+import { createFirstRefreshToken } from '../crypto/refresh-token.ts';
 import type { Database } from '../database/database.ts';
 import type { Sql } from '../database/sql.ts';
 import type { Caller } from '../http/guard.ts';
@@ -24,6 +12,8 @@ import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 import type { Callers } from './callers.ts';
 import type { Keyring } from './keyring.ts';
+import { createRotation } from './rotation.ts';
+import { createTokenIssuer } from './session-tokens.ts';
 import {
   deleteDeadSessions,
   type EndReason,
@@ -31,8 +21,6 @@ import {
   endLiveSessionsOfUser,
   findRefreshState,
   insertSession,
-  type RefreshState,
-  rotateRefreshToken,
   selectLiveSessions,
 } from './sessions.sql.ts';
 
@@ -71,9 +59,6 @@ export interface Sessions {
   tidy(endedBefore: Date): Promise<void>;
 }
 
-/** A second use of a refresh token this soon after the first gets the same successor: two tabs, a lost answer. */
-export const graceMs = 10_000;
-
 const tidyBatchSize = 1_000;
 
 interface Needs {
@@ -90,93 +75,9 @@ interface Needs {
 }
 
 export function createSessions(needs: Needs): Sessions {
-  const { database, audit, clock, keyring, callers, randomBytes, lifetimes, token, onReuse } = needs;
-  const accessSeconds = Math.floor(lifetimes.accessTtlMs / 1000);
-  let issuer: { kid: string; issue: AccessTokenIssuer } | undefined;
-
-  function issueAccessToken(userId: string, sessionId: string, now: Date): string {
-    const key = keyring.current();
-    if (issuer?.kid !== key.kid) {
-      issuer = { kid: key.kid, issue: createAccessTokenIssuer({ key, ...token, ttlSeconds: accessSeconds }) };
-    }
-    const nowSeconds = Math.floor(now.getTime() / 1000);
-    return issuer.issue({ sub: userId, sid: sessionId, jti: uuidv7(), nowSeconds }).token;
-  }
-
-  function tokensOf(
-    userId: string,
-    sessionId: string,
-    refreshToken: string,
-    endsAt: Date,
-    now: Date,
-  ): SessionTokens {
-    const refreshSeconds = Math.max(0, Math.floor((endsAt.getTime() - now.getTime()) / 1000));
-    return {
-      accessToken: issueAccessToken(userId, sessionId, now),
-      // Close to its absolute end a session is over before the token is.
-      accessSeconds: Math.min(accessSeconds, refreshSeconds),
-      refreshToken,
-      refreshSeconds,
-    };
-  }
-
-  const idleEnd = (now: Date) => new Date(now.getTime() + lifetimes.refreshTtlMs);
-
-  /** The successor again, when this token is the last one but one and was rotated a moment ago. */
-  function repeatSuccessor(
-    state: RefreshState,
-    presented: RefreshToken,
-    now: Date,
-  ): SessionTokens | undefined {
-    const { previousHash, rotationSalt, rotatedAt } = state;
-    if (previousHash === null || rotationSalt === null || rotatedAt === null) return undefined;
-    if (presented.generation !== state.generation - 1 || !secretMatches(presented.secret, previousHash)) {
-      return undefined;
-    }
-    if (now.getTime() - rotatedAt.getTime() > graceMs) return undefined;
-    const successor = createSuccessor(state.tagKey, presented, rotationSalt);
-    return tokensOf(state.userId, presented.sessionId, successor.token, state.endsAt, now);
-  }
-
-  async function endReused(
-    state: RefreshState,
-    presented: RefreshToken,
-    source: RequestSource,
-  ): Promise<void> {
-    const now = clock();
-    const ended = await database.transaction(source.requestId, async (tx) => {
-      const userId = await endLiveSession(tx, presented.sessionId, 'refresh token reused', now);
-      if (userId === undefined) return false;
-      await audit.record(tx, source, {
-        action: 'refresh.reused',
-        subjectId: userId,
-        sessionId: presented.sessionId,
-        details: { generation: presented.generation, current: state.generation },
-      });
-      return true;
-    });
-    callers.forgetSession(presented.sessionId);
-    if (ended) onReuse();
-  }
-
-  /** What to do with a token that is not the live one of its session: repeat, refuse, or end the session. */
-  async function settleStale(
-    presented: RefreshToken,
-    source: RequestSource,
-  ): Promise<SessionTokens | undefined> {
-    const now = clock();
-    const state = await findRefreshState(database.sql, presented.sessionId, now);
-    if (state === undefined) return undefined;
-    const repeated = repeatSuccessor(state, presented, now);
-    if (repeated !== undefined) return repeated;
-    // Only what was issued for this session can have been stolen from it; anything else is a guess and ends nothing.
-    const isLive =
-      presented.generation === state.generation && secretMatches(presented.secret, state.currentHash);
-    if (!isLive && tagMatches(state.tagKey, presented) && presented.generation <= state.generation) {
-      await endReused(state, presented, source);
-    }
-    return undefined;
-  }
+  const { database, audit, clock, callers, randomBytes, lifetimes } = needs;
+  const issueTokens = createTokenIssuer({ ...needs, accessTtlMs: lifetimes.accessTtlMs });
+  const rotation = createRotation({ ...needs, issueTokens, idleTtlMs: lifetimes.refreshTtlMs });
 
   async function endOne(
     sessionId: string,
@@ -195,18 +96,6 @@ export function createSessions(needs: Needs): Sessions {
     return userId !== undefined;
   }
 
-  /** The session that a refresh token proves to hold: the live one of its generation, or its last predecessor. */
-  async function findHolder(refreshToken: string): Promise<string | undefined> {
-    const presented = parseRefreshToken(refreshToken);
-    if (presented === undefined) return undefined;
-    const state = await findRefreshState(database.sql, presented.sessionId, clock());
-    if (state === undefined || !tagMatches(state.tagKey, presented)) return undefined;
-    const proves =
-      secretMatches(presented.secret, state.currentHash) ||
-      (state.previousHash !== null && secretMatches(presented.secret, state.previousHash));
-    return proves ? presented.sessionId : undefined;
-  }
-
   return {
     async start(tx, { userId, verifiedHash }, source) {
       const now = clock();
@@ -221,44 +110,19 @@ export function createSessions(needs: Needs): Sessions {
         tagKey: first.tagKey,
         currentHash: first.currentHash,
         now,
-        idleEndsAt: idleEnd(now),
+        idleEndsAt: new Date(now.getTime() + lifetimes.refreshTtlMs),
         absoluteEndsAt,
         source,
       });
       if (endsAt === undefined) return undefined;
-      return { sessionId, tokens: tokensOf(userId, sessionId, first.token, endsAt, now) };
+      return { sessionId, tokens: issueTokens({ userId, sessionId, endsAt }, first.token, now) };
     },
 
-    async refresh(refreshToken, source) {
-      const presented = parseRefreshToken(refreshToken);
-      if (presented === undefined) throw new Problem('refresh-token-refused');
-      const now = clock();
-      const rotationSalt = randomBytes(rotationSaltBytes);
-      const secret = deriveSuccessorSecret(presented, rotationSalt);
-      const rotated = await rotateRefreshToken(database.sql, {
-        presented,
-        rotationSalt,
-        successorHash: hashRefreshSecret(secret),
-        now,
-        idleEndsAt: idleEnd(now),
-      });
-      if (rotated !== undefined) {
-        const { sessionId } = presented;
-        const successor = encodeRefreshToken(rotated.tagKey, {
-          sessionId,
-          generation: presented.generation + 1,
-          secret,
-        });
-        return tokensOf(rotated.userId, sessionId, successor, rotated.endsAt, now);
-      }
-      const tokens = await settleStale(presented, source);
-      if (tokens === undefined) throw new Problem('refresh-token-refused');
-      return tokens;
-    },
+    refresh: rotation.refresh,
 
     async signOut({ access, refresh }, source) {
       const claims = access === undefined ? undefined : callers.readExpired(access);
-      const held = refresh === undefined ? undefined : await findHolder(refresh);
+      const held = refresh === undefined ? undefined : await rotation.findHolder(refresh);
       const sessionIds = new Set([claims?.sid, held].filter((id) => id !== undefined));
       let ended = false;
       for (const sessionId of sessionIds) {

@@ -5,7 +5,7 @@ import { problems } from '@irontrack/contract/problems.ts';
 import { roles } from '@irontrack/contract/roles.ts';
 import { attemptLimits } from '../../src/accounts/attempt-limits.ts';
 import { createSessionCookies } from '../../src/http/cookies.ts';
-import { graceMs } from '../../src/sessions/sessions.ts';
+import { graceMs } from '../../src/sessions/rotation.ts';
 import { call, enter, enterAsSuperuser, startTestService } from '../support/service.ts';
 import { plain, readDocument, sectionOf, tableRows } from './document.ts';
 
