@@ -6,9 +6,11 @@ import type { DatabaseAddress } from '../../src/database/database.ts';
 /** Where the connection breaks: the message never gets there, or its answer never comes back. */
 export type Break = 'before it arrives' | 'after it arrived';
 
+export type DatabaseParts = Exclude<DatabaseAddress, string>;
+
 export interface DatabaseProxy {
   /** For the harness: the way through here. */
-  reach: (address: DatabaseAddress) => Promise<DatabaseAddress>;
+  reach: (address: DatabaseAddress) => Promise<DatabaseParts>;
   /** The real address, once `reach` was asked for it. */
   readonly straight: DatabaseAddress | undefined;
   /** Breaks the connection of the next statement that holds this text, once. */
