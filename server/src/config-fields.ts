@@ -1,5 +1,8 @@
 /** Readers for one value of the environment each: text in, a value or the reason why not out. */
 
+import { isIP } from 'node:net';
+import { isEmail, normalizeEmail } from './email.ts';
+
 /** A fault reads on after the variable's name: "must be ...". It never repeats a value that may be a secret. */
 export type FieldReader<Value> = (given: string) => { value: Value } | { fault: string };
 
@@ -48,13 +51,59 @@ export function oneOf<const Choice extends string>(...choices: Choice[]): FieldR
   };
 }
 
-export function list(): FieldReader<readonly string[]> {
-  return (given) => ({
-    value: given
+/** Reads items separated by commas; a fault names every item that is wrong. */
+function list(isItem: (item: string) => boolean, wanted: string): FieldReader<readonly string[]> {
+  return (given) => {
+    const value = given
       .split(',')
       .map((item) => item.trim())
-      .filter((item) => item !== ''),
-  });
+      .filter((item) => item !== '');
+    const wrong = value.filter((item) => !isItem(item));
+    return wrong.length === 0 ? { value } : { fault: `must list ${wanted}, not ${wrong.join(', ')}.` };
+  };
+}
+
+export function origins(): FieldReader<readonly string[]> {
+  return list(
+    (item) => URL.canParse(item) && new URL(item).origin === item,
+    'origins such as https://app.example.org, separated by commas',
+  );
+}
+
+/** Addresses, CIDR ranges and the word `unix`. */
+export function proxies(): FieldReader<readonly string[]> {
+  return list(
+    (item) => item === 'unix' || isAddressRange(item),
+    'addresses or CIDR ranges, separated by commas, or unix',
+  );
+}
+
+function isAddressRange(item: string): boolean {
+  const [address = '', bits = '0'] = item.split('/');
+  const family = isIP(address);
+  return family !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+}
+
+export function databaseUrl(): FieldReader<string> {
+  return (given) =>
+    /^postgres(ql)?:\/\/./.test(given)
+      ? { value: given }
+      : { fault: 'must look like postgres://name:password@host:5432/database.' };
+}
+
+/** Reads an e-mail in the spelling that is stored. */
+export function email(): FieldReader<string> {
+  return (given) =>
+    isEmail(given)
+      ? { value: normalizeEmail(given) }
+      : { fault: 'must be an e-mail such as admin@example.org.' };
+}
+
+export function password(): FieldReader<string> {
+  return (given) =>
+    given.length < 8 || given.trim() === ''
+      ? { fault: 'must have 8 characters or more, not all of them blank.' }
+      : { value: given };
 }
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

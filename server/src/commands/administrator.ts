@@ -9,8 +9,7 @@ import type { Config } from '../config.ts';
 import { createHashQueue } from '../crypto/hash-queue.ts';
 import { createPasswordHasher } from '../crypto/password-hash.ts';
 import { type DatabaseAddress, openDatabase } from '../database/database.ts';
-import { normalizeEmail } from '../email.ts';
-import { isEmail } from '../http/formats.ts';
+import { isEmail, normalizeEmail } from '../email.ts';
 import { Problem } from '../problem.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 

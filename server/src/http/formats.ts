@@ -1,19 +1,5 @@
 /** The `format`s that the contract's strings name. Each is linear in the length of the text. */
-import { normalizeEmail } from '../email.ts';
-
-// RFC 5322 dot-atom with letters of any script (RFC 6531), then a host name of at least two labels.
-const localPart = /^[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+)*$/u;
-const label = /^[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}-]{0,61}[\p{L}\p{N}\p{M}])?$/u;
-
-/** An address that mail can be sent to: at most 64 characters, `@`, a domain of two or more labels. */
-export function isEmail(text: string): boolean {
-  const at = text.lastIndexOf('@');
-  // The spelling that is stored can be the longer one: U+0130 has two characters in lower case.
-  const length = Math.max(text.length, normalizeEmail(text).length);
-  if (at < 1 || at > 64 || length > 254) return false;
-  const labels = text.slice(at + 1).split('.');
-  return labels.length >= 2 && localPart.test(text.slice(0, at)) && labels.every((part) => label.test(part));
-}
+import { isEmail } from '../email.ts';
 
 /** What a password that a person chooses must have, each with the sentence for when it has not. */
 const passwordRules: readonly [RegExp, string][] = [

@@ -57,7 +57,7 @@ test('what a variable takes in docs/configuration.md is what its refusal says', 
   for (const [name, { read }] of Object.entries(settings)) {
     const outcome = read('?');
     if (!('fault' in outcome)) continue;
-    const takes = documented.get(name)?.[1] ?? '';
+    const takes = (documented.get(name)?.[1] ?? '').replaceAll('`', '');
     assert.ok(outcome.fault.includes(takes), `${name}: "${takes}" is not in "${outcome.fault}"`);
   }
 });
@@ -69,7 +69,6 @@ test('the contradictions that docs/configuration.md names are refused with statu
     { ARGON2_MEMORY_KIB: '8', ARGON2_PARALLELISM: '2' },
     { REFRESH_TOKEN_TTL: '1m', ACCESS_TOKEN_TTL: '2m' },
     { DATABASE_DIRECT_URL: 'postgres://localhost/irontrack' },
-    { ADMIN_PASSWORD: 'seven-7' },
   ];
   for (const environment of contradictions) {
     assert.throws(
