@@ -4,11 +4,19 @@ import { connect } from 'node:net';
 import type { Config } from '../config.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 
-export function explainListening(error: unknown, config: Config): unknown {
+type Reasons = Readonly<Record<string, [status: 69 | 78, sentences: string]>>;
+
+/** @returns what to tell the operator instead of an error of the system; any other error as it came */
+export function explainListening(error: unknown, { listen }: Pick<Config, 'listen'>): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
-  const { listen } = config;
-  const place = 'path' in listen ? `the socket ${listen.path}` : `${listen.host}:${listen.port}`;
-  const reasons: Readonly<Record<string, [69 | 78, string]>> = {
+  const reasons =
+    'path' in listen ? socketReasons(listen.path) : portReasons(`${listen.host}:${listen.port}`);
+  const reason = reasons[String(error.code)];
+  return reason === undefined ? error : new StartupError(reason[0], reason[1], { cause: error });
+}
+
+function portReasons(place: string): Reasons {
+  return {
     EADDRINUSE: [
       exitStatus.unavailable,
       `${place} is in use. Stop the other program, or choose another PORT.`,
@@ -16,13 +24,35 @@ export function explainListening(error: unknown, config: Config): unknown {
     EACCES: [exitStatus.badConfiguration, `This user may not listen on ${place}. Choose a PORT above 1023.`],
     EADDRNOTAVAIL: [exitStatus.badConfiguration, `${place} is no address of this machine. Check HOST.`],
     ENOTFOUND: [exitStatus.badConfiguration, `${place} cannot be resolved. Check HOST.`],
-    ENOENT: [
+  };
+}
+
+function socketReasons(path: string): Reasons {
+  const place = `the socket ${path}`;
+  const noFolder: [78, string] = [
+    exitStatus.badConfiguration,
+    `The folder of ${place} does not exist. Make it, or change SOCKET_PATH.`,
+  ];
+  const noRight: [78, string] = [
+    exitStatus.badConfiguration,
+    `This user may not make ${place}. Give it the right to write in the folder, or change SOCKET_PATH.`,
+  ];
+  return {
+    EADDRINUSE: [
+      exitStatus.unavailable,
+      `There is something at ${path} already. Stop the program that listens there, or change SOCKET_PATH.`,
+    ],
+    ENOENT: noFolder,
+    ENOTDIR: noFolder,
+    EACCES: noRight,
+    EPERM: noRight,
+    EROFS: noRight,
+    // What libuv says of a path that does not fit in sockaddr_un: 107 bytes on Linux, 103 on macOS.
+    EINVAL: [
       exitStatus.badConfiguration,
-      `The folder of ${place} does not exist. Make it, or change SOCKET_PATH.`,
+      `The path of ${place} is too long for a socket. Choose one below 100 bytes in SOCKET_PATH.`,
     ],
   };
-  const reason = reasons[String(error.code)];
-  return reason === undefined ? error : new StartupError(reason[0], reason[1], { cause: error });
 }
 
 /** A socket that a killed server left behind would be in the way; one that somebody answers on is left alone. */
