@@ -1,7 +1,9 @@
 /** Where the database of a command is: the one it was told of, or the embedded one, started if need be. */
-import type { Config } from '../config.ts';
+import { type Config, readConfig } from '../config.ts';
 import type { DatabaseAddress } from '../database/database.ts';
 import { startEmbeddedDatabase } from '../database/embedded.ts';
+import { migrate } from '../database/migrations.ts';
+import type { CommandContext } from './command.ts';
 
 export interface DatabaseAccess {
   address: DatabaseAddress;
@@ -25,4 +27,30 @@ export async function openDatabaseAccess(
     return { address: url, directAddress: directUrl ?? url, stop: async () => undefined };
   const embedded = await startEmbeddedDatabase({ dataDir: config.dataDir, whenInUse, say });
   return { address: embedded.connection, directAddress: embedded.connection, stop: () => embedded.stop() };
+}
+
+interface MigratedDatabase {
+  config: Config;
+  address: DatabaseAddress;
+  /** The migrations that were missing, by name. */
+  applied: readonly string[];
+}
+
+/**
+ * Runs a command on the configured database with its schema up to date, beside a running server if there is one.
+ *
+ * @throws StartupError when the configuration is wrong or there is no database to be had; else what `work` throws
+ */
+export async function withDatabase<Result>(
+  { environment, stdout, stderr }: CommandContext,
+  work: (database: MigratedDatabase) => Promise<Result>,
+): Promise<Result> {
+  const config = readConfig(environment, stdout.isTTY === true);
+  const access = await openDatabaseAccess(config, 'join', (sentence) => stderr.write(`${sentence}\n`));
+  try {
+    const applied = await migrate(access.directAddress);
+    return await work({ config, address: access.address, applied });
+  } finally {
+    await access.stop();
+  }
 }

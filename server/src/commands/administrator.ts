@@ -9,7 +9,7 @@ import type { Config } from '../config.ts';
 import { createHashQueue } from '../crypto/hash-queue.ts';
 import { createPasswordHasher } from '../crypto/password-hash.ts';
 import { type DatabaseAddress, openDatabase } from '../database/database.ts';
-import { isEmail, normalizeEmail } from '../email.ts';
+import { normalizeEmail } from '../email.ts';
 import { Problem } from '../problem.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 
@@ -21,7 +21,7 @@ export interface NewAdministrator {
 
 /**
  * @returns undefined when there is one already
- * @throws StartupError when the e-mail is no e-mail or belongs to an ordinary account
+ * @throws StartupError when the e-mail belongs to an ordinary account
  */
 export async function createPrimaryAdministrator(
   config: Config,
@@ -53,12 +53,6 @@ export async function createSuperuserAccount(
   const database = openDatabase({ address, poolSize: 1, timeoutMs: config.database.timeoutMs });
   try {
     if (isPrimaryAdministrator && (await primaryAdministratorExists(database.sql))) return false;
-    if (!isEmail(email)) {
-      throw new StartupError(
-        exitStatus.badConfiguration,
-        `${email} is no e-mail address (ADMIN_EMAIL or --email).`,
-      );
-    }
     const queue = createHashQueue({ concurrency: 1, maxWaitMs: 60_000, now: () => performance.now() });
     const hasher = createPasswordHasher({ parameters: config.hashing.parameters, queue, randomBytes });
     const account = {

@@ -1,8 +1,7 @@
 import { text } from 'node:stream/consumers';
-import { readConfig } from '../config.ts';
-import { migrate } from '../database/migrations.ts';
+import { isEmail, normalizeEmail } from '../email.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
-import { openDatabaseAccess } from './addresses.ts';
+import { withDatabase } from './addresses.ts';
 import { createSuperuserAccount } from './administrator.ts';
 import type { Command, CommandContext } from './command.ts';
 
@@ -20,26 +19,21 @@ export const createSuperuser: Command = {
     if (typeof email !== 'string') {
       throw new StartupError(exitStatus.wrongUsage, 'Name the e-mail: --email ada@example.org.');
     }
+    if (!isEmail(email)) {
+      throw new StartupError(
+        exitStatus.wrongUsage,
+        `--email must be an e-mail such as ada@example.org, not ${email}.`,
+      );
+    }
     const password = typeof given === 'string' ? given : await readPassword(context);
     const length = [...password].length;
     if (length < 8 || length > 128) {
       throw new StartupError(exitStatus.wrongUsage, 'The password needs 8 to 128 characters.');
     }
-    const config = readConfig(context.environment, context.stdout.isTTY === true);
-    const database = await openDatabaseAccess(config, 'join', (sentence) =>
-      context.stderr.write(`${sentence}\n`),
+    await withDatabase(context, ({ config, address }) =>
+      createSuperuserAccount(config, address, { email, password, isPrimaryAdministrator: false }),
     );
-    try {
-      await migrate(database.directAddress);
-      await createSuperuserAccount(config, database.address, {
-        email,
-        password,
-        isPrimaryAdministrator: false,
-      });
-    } finally {
-      await database.stop();
-    }
-    context.stdout.write(`Created the superuser ${email.toLowerCase()}.\n`);
+    context.stdout.write(`Created the superuser ${normalizeEmail(email)}.\n`);
   },
 };
 
