@@ -20,6 +20,7 @@ export const auditActions = [
   'role.changed',
   'signing_key.created',
   'signing_key.rotated',
+  'signing_key.revoked',
 ] as const;
 
 export type AuditAction = (typeof auditActions)[number];

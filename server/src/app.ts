@@ -185,7 +185,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     },
     connected() {
       callers.resume();
-      void reloadKeys();
+      // At the start the keys have just been read.
+      if (announcements !== undefined) void reloadKeys();
     },
   };
 
@@ -193,6 +194,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     try {
       await keyring.reload();
     } catch (error) {
+      if (isClosing) return;
       log.error({ err: error }, 'The signing keys could not be read anew; the old ones stay in use.');
     }
     callers.forgetTokens();
@@ -215,6 +217,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
 
   let housekeeping: Housekeeping | undefined;
   let announcements: Announcements | undefined;
+  let isClosing = false;
 
   return {
     app,
@@ -228,6 +231,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     },
     warmUp: compiler.finish,
     async close() {
+      isClosing = true;
       housekeeping?.stop();
       await app.close();
       await announcements?.close();

@@ -1,4 +1,5 @@
 /** The command line: finds the command, reads its options, and turns what went wrong into words and a status. */
+import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Command, CommandContext } from './commands/command.ts';
 import { createSuperuser } from './commands/create-superuser.ts';
@@ -67,11 +68,21 @@ function describeCommand(name: string, { summary, options }: Command): string {
   return `Usage: irontrack ${name}${rows.length === 0 ? '' : ' [options]'}\n\n${summary}\n${list}`;
 }
 
+/** A signal that comes again this soon is the same one: Ctrl-C reaches the launcher too, which hands it on. */
+const sameSignalMs = 1_000;
+
 /** Resolves when the process is asked to end, or when the launcher that started it is gone. */
 function untilSignal(): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  // `on`, not `once`: Ctrl-C may reach us twice, from the terminal and from the launcher, and must not kill us then.
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
+  let firstAt: number | undefined;
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      firstAt ??= performance.now();
+      // Whoever asks again does not want to wait. The shell's convention for a process ended by a signal.
+      if (performance.now() - firstAt > sameSignalMs) process.exit(128 + constants.signals[signal]);
+      resolve(signal);
+    });
+  }
   process.once('disconnect', () => resolve('disconnect'));
   return promise;
 }
@@ -84,7 +95,14 @@ process.channel?.unref();
 
 try {
   const { stdin, stdout, stderr, env } = process;
-  await run(process.argv.slice(2), { environment: env, stdin, stdout, stderr, untilSignal });
+  await run(process.argv.slice(2), {
+    environment: env,
+    stdin,
+    stdout,
+    stderr,
+    untilSignal,
+    exit: () => process.exit(0),
+  });
   process.exitCode ??= exitStatus.done;
 } catch (error) {
   if (error instanceof StartupError) {

@@ -21,6 +21,9 @@ export interface Audit {
   tidy(olderThan: Date): Promise<void>;
 }
 
+/** The source of what the service does by itself. */
+export const serviceItself: RequestSource = { requestId: 'service', ipAddress: null, userAgent: null };
+
 /** The source of what is done at the command line. */
 export const commandLine: RequestSource = { requestId: 'command-line', ipAddress: null, userAgent: null };
 

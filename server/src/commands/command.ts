@@ -8,6 +8,8 @@ export interface CommandContext {
   stderr: NodeJS.WriteStream;
   /** Resolves when the process is asked to end. */
   untilSignal: () => Promise<string>;
+  /** Ends the process now, with status 0, whatever may still be under way. */
+  exit: () => void;
 }
 
 type OptionValues = Readonly<Record<string, string | boolean | undefined>>;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { createService } from '../app.ts';
+import { createService, type Service } from '../app.ts';
 import { systemClock } from '../clock.ts';
 import { type Config, readConfig } from '../config.ts';
 import { lowerHashPriority } from '../crypto/hash-priority.ts';
@@ -12,7 +12,7 @@ import type { Lifecycle } from '../system/system.ts';
 import { openTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { openDatabaseAccess } from './addresses.ts';
 import { createPrimaryAdministrator } from './administrator.ts';
-import type { Command, CommandContext } from './command.ts';
+import type { Command } from './command.ts';
 import { explainListening, removeDeadSocket } from './listen-errors.ts';
 import { loadSigningKey } from './signing-key.ts';
 
@@ -20,7 +20,7 @@ export const serve: Command = {
   summary: 'Serve HTTP until SIGTERM or SIGINT, with the embedded PostgreSQL unless DATABASE_URL is set.',
   options: {},
   async run(_values, context) {
-    const signal = context.untilSignal();
+    const asked = context.untilSignal();
     const config = readConfig(context.environment, context.stdout.isTTY === true);
     const telemetry = await openTelemetry({
       level: config.log.level,
@@ -30,22 +30,25 @@ export const serve: Command = {
     // What was opened is closed in reverse, whether it was serving or failed half-way.
     const closers: (() => Promise<void>)[] = [telemetry.close];
     try {
-      await startServing(config, telemetry, context, (close) => closers.unshift(close));
-      const reason = await signal;
-      telemetry.log.info({ reason }, 'Draining: open requests are finished, new ones are refused.');
+      const started = startServing(config, telemetry, (close) => closers.unshift(close));
+      // A start may hang (a lock, a network folder), and must then still be ended by a signal.
+      await Promise.race([started, asked]);
+      started.catch(() => undefined);
+      const reason = await asked;
+      telemetry.log.info({ reason }, 'Draining: open requests are finished, new connections are refused.');
     } finally {
       for (const close of closers) await close();
     }
+    context.exit();
   },
 };
 
 async function startServing(
   config: Config,
   telemetry: Telemetry,
-  context: CommandContext,
   closing: (close: () => Promise<void>) => void,
 ): Promise<void> {
-  const { log } = telemetry;
+  const { log, print } = telemetry;
   const lifecycle: Lifecycle = { state: 'starting' };
   if (isBelowOwaspMinimum(config.hashing.parameters)) {
     log.warn('The Argon2id parameters are below the minimum that OWASP recommends. For tests only.');
@@ -67,25 +70,31 @@ async function startServing(
   });
   closing(async () => {
     lifecycle.state = 'draining';
-    await service.close();
+    await drain(service);
   });
   await service.open();
-  const administrator = await createPrimaryAdministrator(config, database.address);
   const address = await listen(service.app, config);
+  // After listening: a port in use must not cost the one chance to show the password.
+  const administrator = await createPrimaryAdministrator(config, database.address);
   lifecycle.state = 'serving';
   lowerHashPriority();
 
-  context.stdout.write(`IronTrack serves on ${address}\nDocumentation: ${address}/docs\n`);
-  if (administrator !== undefined) {
-    // To the terminal and nowhere else: the log may travel.
-    context.stdout.write(
-      `Administrator: ${administrator.email}\n` +
-        (administrator.oneTimePassword === undefined
-          ? ''
-          : `Password, shown this once: ${administrator.oneTimePassword}\n`),
-    );
+  print(`IronTrack serves on ${address}`);
+  print(`Documentation: ${address}/docs`);
+  if (administrator !== undefined) print(`Administrator: ${administrator.email}`);
+  if (administrator?.oneTimePassword !== undefined) {
+    print(`Password, shown this once: ${administrator.oneTimePassword}`);
   }
   await service.warmUp();
+}
+
+/** Open requests get this long; what is still open then is cut off. */
+const longestDrainMs = 30_000;
+
+async function drain(service: Service): Promise<void> {
+  const cutOff = setTimeout(() => service.app.server.closeAllConnections(), longestDrainMs);
+  await service.close();
+  clearTimeout(cutOff);
 }
 
 /** @returns the address to show: a URL, or the path of the socket */

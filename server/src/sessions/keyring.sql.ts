@@ -36,9 +36,13 @@ export async function selectSigningKeys(sql: Sql, now: Date): Promise<SigningKey
     order by created_at desc, kid`;
 }
 
-/** Cuts a key off at once and for good. */
-export async function revokeSigningKey(tx: Sql, kid: string, now: Date): Promise<void> {
-  await tx`update signing_keys set verify_until = ${now}, revoked_at = ${now} where kid = ${kid}`;
+/** Cuts a key off at once and for good. @returns false when there is none to cut off */
+export async function revokeSigningKey(tx: Sql, kid: string, now: Date): Promise<boolean> {
+  const rows = await tx`
+    update signing_keys set verify_until = ${now}, revoked_at = ${now}
+    where kid = ${kid} and revoked_at is null
+    returning kid`;
+  return rows.length > 0;
 }
 
 export async function deleteExpiredSigningKeys(sql: Sql, before: Date): Promise<void> {

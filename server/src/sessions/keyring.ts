@@ -1,7 +1,7 @@
 /** The keys of access tokens: the one this process signs with, and all whose tokens are still accepted. */
 import type { KeyObject } from 'node:crypto';
 import type { Audit } from '../audit/audit.ts';
-import { commandLine } from '../audit/audit.ts';
+import { serviceItself } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { type PublicSigningJwk, parsePublicSigningKey, type SigningKey } from '../crypto/signing-key.ts';
 import type { Database } from '../database/database.ts';
@@ -78,10 +78,10 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
 
   async function register({ kid, publicJwk }: SigningKey): Promise<void> {
     const now = clock();
-    await database.transaction(commandLine.requestId, async (tx) => {
+    await database.transaction(serviceItself.requestId, async (tx) => {
       const isNew = await insertSigningKey(tx, publicJwk, now, aheadOf(now));
       if (!isNew) return;
-      await audit.record(tx, commandLine, { action: 'signing_key.created', details: { kid } });
+      await audit.record(tx, serviceItself, { action: 'signing_key.created', details: { kid } });
     });
   }
 

@@ -13,6 +13,8 @@ export type Telemetry = {
   /** Undefined when the level is above info: then requests leave no lines. */
   accessLog: AccessLog | undefined;
   metrics: Metrics;
+  /** Writes a plain line for the person who started the process, in order with the lines of the log. */
+  print(line: string): void;
   /** Writes out what is left; nothing may be logged afterwards. */
   close(): Promise<void>;
 };
@@ -44,6 +46,7 @@ export async function openTelemetry({ level, format, fd }: TelemetryOptions): Pr
       ? createAccessLog({ writer, format, now: () => Date.now() })
       : undefined,
     metrics,
+    print: (line) => writer.write(`${line}\n`),
     async close() {
       metrics.close();
       // A reader that has stopped reading must not keep the process from ending.
