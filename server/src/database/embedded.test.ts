@@ -61,7 +61,7 @@ test('is durable, checksummed, UTF-8 and private', async (t) => {
   await database.stop();
 });
 
-test('refuses a data folder that another instance uses and names that process', async (t) => {
+test('refuses a data folder that another process uses and names that process', async (t) => {
   const folder = makeDataFolder(t);
   const holder = await spawnHolder(t, folder);
   await assert.rejects(start(folder), (error) => {
@@ -77,7 +77,7 @@ test('refuses a data folder that another instance uses and names that process', 
   assert.deepEqual(await query(joined, 'select 2 as two'), [{ two: 2 }]);
 });
 
-test('takes over from a dead instance whose process id belongs to somebody else by now', async (t) => {
+test('takes over from a dead process whose id belongs to somebody else by now', async (t) => {
   const folder = makeDataFolder(t);
   await (await start(folder)).stop();
   // What a crash leaves; the recycled id is this very process.
@@ -91,7 +91,7 @@ test('takes over from a dead instance whose process id belongs to somebody else 
   await database.stop();
 });
 
-test('stops the PostgreSQL that a killed instance left running, and loses nothing it committed', async (t) => {
+test('stops the PostgreSQL that a killed process left running, and loses nothing it committed', async (t) => {
   const folder = makeDataFolder(t);
   const holder = await spawnHolder(t, folder, { durable: true });
   await query(holder, 'create table note (words text)');

@@ -33,9 +33,9 @@ export interface EmbeddedOptions {
   dataDir: string;
   /** Tells the operator, in one plain sentence, about something that happened: a restart, a left-over server. */
   say: (sentence: string) => void;
-  /** What to do when another instance holds the data folder: refuse (a server) or use its database (a command). */
+  /** What to do when another process holds the data folder: refuse (a server) or use its database (a command). */
   whenInUse?: 'refuse' | 'join';
-  /** 100 unless told: enough for a few workers of the default pool size. */
+  /** 100 unless told: enough for a few nodes of the default pool size. */
   maxConnections?: number;
   /** False gives up all durability for speed. For tests only: a crash may lose the whole database. */
   durable?: boolean;

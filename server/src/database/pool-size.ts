@@ -1,7 +1,7 @@
 import { exitStatus, StartupError } from '../startup-error.ts';
 import { connectPool, type DatabaseAddress } from './database.ts';
 
-/** Connections of a worker beside its pool: one listens, one is free for commands. */
+/** Connections of a node beside its pool: one listens, one is free for commands. */
 const extraConnections = 2;
 
 /**
@@ -12,7 +12,7 @@ const extraConnections = 2;
 export async function requireConnections(
   address: DatabaseAddress,
   poolSize: number,
-  workers = 1,
+  nodes = 1,
 ): Promise<void> {
   const client = connectPool(address, 1);
   try {
@@ -21,12 +21,12 @@ export async function requireConnections(
         current_setting('superuser_reserved_connections')::int
           + coalesce(current_setting('reserved_connections', true), '0')::int as reserved`;
     if (row === undefined) return;
-    const needed = workers * (poolSize + extraConnections);
+    const needed = nodes * (poolSize + extraConnections);
     if (needed <= row.most - row.reserved) return;
     throw new StartupError(
       exitStatus.badConfiguration,
-      `DATABASE_POOL_SIZE is too large for this database: workers x (pool + ${extraConnections}) = ` +
-        `${workers} x (${poolSize} + ${extraConnections}) = ${needed}, and max_connections - reserved = ` +
+      `DATABASE_POOL_SIZE is too large for this database: nodes x (pool + ${extraConnections}) = ` +
+        `${nodes} x (${poolSize} + ${extraConnections}) = ${needed}, and max_connections - reserved = ` +
         `${row.most} - ${row.reserved} = ${row.most - row.reserved}. Lower it, or raise max_connections.`,
     );
   } finally {

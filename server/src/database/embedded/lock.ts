@@ -1,5 +1,5 @@
 /**
- * One instance a data folder.
+ * One process a data folder.
  *
  * The lock is a kernel lock, taken through SQLite because Node has no flock of its own: it vanishes with the process
  * that holds it, however that process ends, so there is no stale lock to recognise, no recycled process id to
@@ -15,7 +15,7 @@ import type { DatabaseConnection } from '../embedded.ts';
 import { asStartupError, dataFolderFull } from './failures.ts';
 
 export interface DataFolderLock {
-  /** Tells later commands where the database of this instance listens. */
+  /** Tells later commands where the database of this process listens. */
   publish(connection: DatabaseConnection): void;
   release(): void;
 }
@@ -43,7 +43,7 @@ export async function openDataFolder(path: string): Promise<string> {
 /**
  * Takes the data folder for this process.
  *
- * @returns the lock; or, when another instance holds the folder and `whenInUse` is 'join', its connection.
+ * @returns the lock; or, when another process holds the folder and `whenInUse` is 'join', its connection.
  * @throws {StartupError} 69 naming the process that holds the folder.
  */
 export function lockDataFolder(
