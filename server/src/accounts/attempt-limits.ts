@@ -94,7 +94,10 @@ export function createAttemptLimits(
   };
 }
 
-/** From the widest to the narrowest, so that a flood from one address uses up no account's attempts. */
+/**
+ * Address, pair, account: what one address may do is used up before the account's own attempts are touched, so that a
+ * flood from there takes at most the pair's share of them. Only attempts from many addresses use up an account.
+ */
 function* keysOf({ account, address }: Attempt): Generator<[Scope, string]> {
   if (address !== null) {
     const network = networkOf(address);
