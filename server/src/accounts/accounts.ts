@@ -1,5 +1,6 @@
 /** Accounts as their owners see them: sign up, sign in, change the password and the profile. */
 import type { Registration } from '@irontrack/contract/access.ts';
+import type { ProblemCode } from '@irontrack/contract/problems.ts';
 import { defaultRole } from '@irontrack/contract/roles.ts';
 import type { User } from '@irontrack/contract/users.ts';
 import { uuidv7 } from 'uuidv7';
@@ -100,6 +101,41 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
     });
   }
 
+  async function startSessionOf(
+    email: string,
+    password: string,
+    source: RequestSource,
+  ): Promise<SessionTokens> {
+    const credentials = await findCredentials(database.forRequest(source.requestId), email);
+    const { matches, needsRenewal } = await hashing(() => check(credentials, password));
+    if (matches && credentials !== undefined) {
+      const renewedHash = needsRenewal ? await hashing(() => passwords.hash(password)) : undefined;
+      const tokens = await startSession(credentials, renewedHash, source);
+      if (tokens !== undefined) return tokens;
+    }
+    await recordFailure('user.sign_in_failed', credentials, email, source);
+    throw new Problem('invalid-credentials');
+  }
+
+  /** Keeps only the failure that a guess ends in: a success, an overload and an outage are not the owner's to pay. */
+  async function countingFailures<Result>(
+    attempt: Attempt,
+    failure: ProblemCode,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      await limits.admit(attempt);
+      const result = await work();
+      await limits.refund(attempt);
+      return result;
+    } catch (error) {
+      const isCounted =
+        error instanceof Problem && (error.code === failure || error.code === 'too-many-attempts');
+      if (!isCounted) await limits.refund(attempt);
+      throw error;
+    }
+  }
+
   return {
     async signUp(input, source) {
       const email = normalizeEmail(input.email);
@@ -121,49 +157,43 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
         address,
         isKnownAddress: async () => address !== null && (await hadSessionFrom(sql, email, address)),
       };
-      await limits.admit(attempt);
-      const credentials = await findCredentials(sql, email);
-      const { matches, needsRenewal } = await hashing(() => check(credentials, input.password));
-      if (matches && credentials !== undefined) {
-        const renewedHash = needsRenewal ? await hashing(() => passwords.hash(input.password)) : undefined;
-        const tokens = await startSession(credentials, renewedHash, source);
-        if (tokens !== undefined) {
-          await limits.refund(attempt);
-          return tokens;
-        }
-      }
-      await recordFailure('user.sign_in_failed', credentials, email, source);
-      throw new Problem('invalid-credentials');
+      return await countingFailures(attempt, 'invalid-credentials', () =>
+        startSessionOf(email, input.password, source),
+      );
     },
 
     async changePassword(caller, { currentPassword, newPassword }, source) {
       const { id, email } = caller.user;
-      const attempt: Attempt = { call: 'sign-in', account: email, address: source.ipAddress };
-      await limits.admit({ ...attempt, isKnownAddress: async () => true });
-      const credentials = await findCredentials(database.forRequest(source.requestId), email);
-      const { matches } = await hashing(() => check(credentials, currentPassword));
-      if (!matches || credentials === undefined || credentials.id !== id) {
-        await recordFailure('password.change_failed', credentials, email, source);
-        throw new Problem('wrong-current-password');
-      }
-      const newHash = await hashing(() => passwords.hash(newPassword));
-      const ended = await database.transaction(source.requestId, async (tx) => {
-        if (!(await replacePasswordHash(tx, id, credentials.passwordHash, newHash, clock())))
-          return undefined;
-        const sessionIds = await sessions.endAllOfUser(tx, id, 'password changed');
-        await audit.record(tx, source, {
-          action: 'password.changed',
-          actorId: id,
-          subjectId: id,
-          sessionId: caller.sessionId,
-          details: { endedSessions: sessionIds.length },
+      const attempt: Attempt = {
+        call: 'sign-in',
+        account: email,
+        address: source.ipAddress,
+        isKnownAddress: async () => true,
+      };
+      const ended = await countingFailures(attempt, 'wrong-current-password', async () => {
+        const credentials = await findCredentials(database.forRequest(source.requestId), email);
+        const { matches } = await hashing(() => check(credentials, currentPassword));
+        if (!matches || credentials === undefined || credentials.id !== id) {
+          await recordFailure('password.change_failed', credentials, email, source);
+          throw new Problem('wrong-current-password');
+        }
+        const newHash = await hashing(() => passwords.hash(newPassword));
+        return await database.transaction(source.requestId, async (tx) => {
+          // Somebody changed it in the meantime, so the current password is no longer the one that was given.
+          if (!(await replacePasswordHash(tx, id, credentials.passwordHash, newHash, clock())))
+            throw new Problem('wrong-current-password');
+          const sessionIds = await sessions.endAllOfUser(tx, id, 'password changed');
+          await audit.record(tx, source, {
+            action: 'password.changed',
+            actorId: id,
+            subjectId: id,
+            sessionId: caller.sessionId,
+            details: { endedSessions: sessionIds.length },
+          });
+          return sessionIds;
         });
-        return sessionIds;
       });
-      // Somebody changed it in the meantime, so the current password is no longer the one that was given.
-      if (ended === undefined) throw new Problem('wrong-current-password');
       sessions.forget(id, ended);
-      await limits.refund(attempt);
     },
 
     async changeProfile(caller, { name }, source) {

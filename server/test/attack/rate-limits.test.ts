@@ -176,3 +176,35 @@ test('what stands in X-Forwarded-For need be no address to be counted', async ()
     assert.equal((await signIn(email, nonsense)).status, 401, nonsense);
   }
 });
+
+test("an overload that turns people away takes none of the owner's attempts", async () => {
+  const { pair } = attemptLimits['sign-in'];
+  const busy = await startTestService({
+    environment: {
+      ...environment,
+      HASH_CONCURRENCY: '1',
+      HASH_MAX_WAIT_MS: '0',
+      ARGON2_MEMORY_KIB: '65536',
+      DATABASE_POOL_SIZE: '10',
+    },
+  });
+  const person = await enter(busy);
+  const change = (address: string) =>
+    call(busy, '/api/v1/access/password-update', {
+      method: 'PATCH',
+      json: { currentPassword: 'Wrong-Password-1', newPassword: 'Correct-Horse-8' },
+      bearer: person.accessToken,
+      headers: { 'x-forwarded-for': address },
+    });
+  const guess = (address: string) => signIn(person.email, address, 'Wrong-Password-1', busy);
+  for (const attempt of [guess, change]) {
+    const address = newAddress();
+    const statuses: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const answers = await Promise.all(Array.from({ length: pair.points - 3 }, () => attempt(address)));
+      statuses.push(...answers.map(({ status }) => status));
+    }
+    assert.ok(statuses.filter((status) => status === 503).length >= pair.points, statuses.join());
+    assert.ok(!statuses.includes(429), statuses.join());
+  }
+});
