@@ -17,7 +17,7 @@ import { type DatabaseAddress, openDatabase } from './database/database.ts';
 import type { App } from './http/app.ts';
 import { createSessionCookies } from './http/cookies.ts';
 import { guardRoutes } from './http/guard.ts';
-import { createLazyCompiler } from './http/lazily.ts';
+import { createLazyCompiler } from './http/lazy-compiler.ts';
 import { createObserver } from './http/observe.ts';
 import { createOpenApi, type OpenApi } from './http/openapi.ts';
 import { createRequestIds } from './http/request-id.ts';

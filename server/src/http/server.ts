@@ -8,7 +8,7 @@ import type { ReportFailure } from '../telemetry/failure-log.ts';
 import type { App } from './app.ts';
 import { createErrorHandler, sendProblem } from './errors.ts';
 import { parseJsonBody } from './json-body.ts';
-import type { LazyCompiler } from './lazily.ts';
+import type { LazyCompiler } from './lazy-compiler.ts';
 import type { Observer } from './observe.ts';
 import { requireSchemas } from './response-schemas.ts';
 import { createRouteTable } from './route-table.ts';

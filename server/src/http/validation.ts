@@ -4,7 +4,7 @@ import type { FastifyRequest, FastifySchemaCompiler, preValidationHookHandler } 
 import { type ValidationDetail, ValidationProblem } from '../problem.ts';
 import { formats, missingFromPassword } from './formats.ts';
 import { unusableText } from './json-body.ts';
-import type { LazyCompiler } from './lazily.ts';
+import type { LazyCompiler } from './lazy-compiler.ts';
 
 /** A body of 64 KiB can hold thousands of unknown fields; nobody reads more faults than this. */
 const mostDetails = 100;
