@@ -1,3 +1,4 @@
+import type { ValidationDetail } from '@irontrack/contract/problem-body.ts';
 import { type ProblemCode, problems } from '@irontrack/contract/problems.ts';
 
 /**
@@ -34,10 +35,4 @@ export class ValidationProblem extends Problem {
     super('validation-failed', details.map((detail) => `${detail.field}: ${detail.message}`).join('; '));
     this.details = details;
   }
-}
-
-export interface ValidationDetail {
-  type: string;
-  field: string;
-  message: string;
 }

@@ -1,7 +1,7 @@
-import type { RoleSlug } from '@irontrack/contract/roles.ts';
 import type { User } from '@irontrack/contract/users.ts';
 import type { Sql } from '../database/sql.ts';
 import { toUser, type UserRow, userColumns } from '../database/user-row.ts';
+import type { NewAccount } from './accounts.ts';
 
 export interface Credentials {
   id: string;
@@ -26,18 +26,6 @@ export async function hadSessionFrom(sql: Sql, email: string, address: string): 
     select 1 as found from sessions s join users u on u.id = s.user_id
     where u.email = ${email} and s.ip_address = ${address} limit 1`;
   return rows.length > 0;
-}
-
-/** What it takes to make an account. The e-mail is normalised, the password is a PHC string. */
-export interface NewAccount {
-  id: string;
-  email: string;
-  name: string | null;
-  passwordHash: string;
-  isActive: boolean;
-  role: RoleSlug;
-  isPrimaryAdministrator?: boolean;
-  now: Date;
 }
 
 export async function insertAccount(tx: Sql, account: NewAccount): Promise<User> {

@@ -1,7 +1,7 @@
 /** Accounts as their owners see them: sign up, sign in, change the password and the profile. */
 import type { Registration } from '@irontrack/contract/access.ts';
 import type { ProblemCode } from '@irontrack/contract/problems.ts';
-import { defaultRole } from '@irontrack/contract/roles.ts';
+import { defaultRole, type RoleSlug } from '@irontrack/contract/roles.ts';
 import type { User } from '@irontrack/contract/users.ts';
 import { uuidv7 } from 'uuidv7';
 import type { Audit } from '../audit/audit.ts';
@@ -20,11 +20,22 @@ import {
   findCredentials,
   hadSessionFrom,
   insertAccount,
-  type NewAccount,
   replacePasswordHash,
   updateName,
 } from './accounts.sql.ts';
 import type { Attempt, AttemptLimits } from './attempt-limits.ts';
+
+/** What it takes to make an account. The e-mail is normalised, the password is a PHC string. */
+export interface NewAccount {
+  id: string;
+  email: string;
+  name: string | null;
+  passwordHash: string;
+  isActive: boolean;
+  role: RoleSlug;
+  isPrimaryAdministrator?: boolean;
+  now: Date;
+}
 
 export interface Accounts {
   /** @throws Problem `email-taken`, `too-many-attempts`, `hash-queue-full` */

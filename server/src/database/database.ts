@@ -1,12 +1,11 @@
 /** The way to PostgreSQL: one pool, transactions, and one error that says the database is away. */
 import postgres from 'postgres';
 import { Problem } from '../problem.ts';
+import type { DatabaseConnection } from './embedded.ts';
 import { compileStatement, type Sql } from './sql.ts';
 
-/** A URL, or the parts of the embedded database on its Unix socket (`host` is then the directory). */
-export type DatabaseAddress =
-  | string
-  | { host: string; port: number; user: string; database: string; password?: string };
+/** A URL, or where the embedded database is. */
+export type DatabaseAddress = string | DatabaseConnection;
 
 export interface DatabaseSettings {
   address: DatabaseAddress;

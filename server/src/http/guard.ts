@@ -1,6 +1,5 @@
 /** Who is it, and may they: the first thing that happens to a request, before anything of it is parsed or validated. */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { Me } from '@irontrack/contract/access.ts';
 import type { User } from '@irontrack/contract/users.ts';
 import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import { Problem } from '../problem.ts';
@@ -15,7 +14,7 @@ export type Access = 'public' | 'user' | 'superuser';
 /** The signed-in user behind a request, and the session it is part of. */
 export interface Caller {
   readonly sessionId: string;
-  readonly user: User & Me;
+  readonly user: User;
 }
 
 /**

@@ -2,7 +2,8 @@
  * JSON that means one thing to every reader (RFC 8259 and I-JSON, RFC 7493): no duplicate keys, no lone surrogates,
  * valid UTF-8, and a bounded depth. NUL characters are refused too, since PostgreSQL text cannot hold them.
  */
-import { type ValidationDetail, ValidationProblem } from '../problem.ts';
+import type { ValidationDetail } from '@irontrack/contract/problem-body.ts';
+import { ValidationProblem } from '../problem.ts';
 
 const deepest = 32;
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -1,7 +1,8 @@
 /** Validates what comes in, and says every fault at once in the words of the contract. */
+import type { ValidationDetail } from '@irontrack/contract/problem-body.ts';
 import { Ajv, type ErrorObject } from 'ajv';
 import type { FastifyRequest, FastifySchemaCompiler, preValidationHookHandler } from 'fastify';
-import { type ValidationDetail, ValidationProblem } from '../problem.ts';
+import { ValidationProblem } from '../problem.ts';
 import { formats, missingFromPassword } from './formats.ts';
 import { unusableText } from './json-body.ts';
 import type { LazyCompiler } from './lazy-compiler.ts';

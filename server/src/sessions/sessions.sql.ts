@@ -2,15 +2,7 @@ import type { Session } from '@irontrack/contract/sessions.ts';
 import { hashRefreshSecret, type RefreshToken } from '../crypto/refresh-token.ts';
 import type { Sql } from '../database/sql.ts';
 import type { RequestSource } from '../http/request-source.ts';
-
-/** Why a session ended; kept in its row and in the audit trail. */
-export type EndReason =
-  | 'signed out'
-  | 'revoked'
-  | 'password changed'
-  | 'password set by an administrator'
-  | 'deactivated'
-  | 'refresh token reused';
+import type { EndReason } from './sessions.ts';
 
 interface NewSession {
   sessionId: string;
@@ -109,6 +101,16 @@ export async function findRefreshState(
     where s.id = ${sessionId} and s.ended_at is null and s.idle_ends_at > ${now} and s.absolute_ends_at > ${now}
       and u.is_active`;
   return row;
+}
+
+/** Whose session it is; nothing for a session that has ended or whose account is inactive. */
+export async function findOwner(sql: Sql, sessionId: string, now: Date): Promise<string | undefined> {
+  const [row] = await sql<{ userId: string }>`
+    select s.user_id as "userId"
+    from sessions s join users u on u.id = s.user_id
+    where s.id = ${sessionId} and s.ended_at is null and s.idle_ends_at > ${now} and s.absolute_ends_at > ${now}
+      and u.is_active`;
+  return row?.userId;
 }
 
 /** @returns the user whose session it was; undefined when it had ended before */

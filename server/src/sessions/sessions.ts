@@ -1,6 +1,5 @@
 /** Sessions: started by a sign-in, kept alive by refresh rotation, ended once and everywhere. */
 import type { Session } from '@irontrack/contract/sessions.ts';
-import type { User } from '@irontrack/contract/users.ts';
 import { uuidv7 } from 'uuidv7';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
@@ -16,13 +15,21 @@ import { createRotation } from './rotation.ts';
 import { createTokenIssuer } from './session-tokens.ts';
 import {
   deleteDeadSessions,
-  type EndReason,
   endLiveSession,
   endLiveSessionsOfUser,
-  findRefreshState,
+  findOwner,
   insertSession,
   selectLiveSessions,
 } from './sessions.sql.ts';
+
+/** Why a session ended; kept in its row and in the audit trail. */
+export type EndReason =
+  | 'signed out'
+  | 'revoked'
+  | 'password changed'
+  | 'password set by an administrator'
+  | 'deactivated'
+  | 'refresh token reused';
 
 /** What a client holds of a session. */
 export interface SessionTokens {
@@ -142,7 +149,7 @@ export function createSessions(needs: Needs): Sessions {
     },
 
     async end(caller, sessionId, source) {
-      const owner = await findOwner(database, sessionId, source, clock());
+      const owner = await findOwner(database.forRequest(source.requestId), sessionId, clock());
       if (owner === undefined || (owner !== caller.user.id && !caller.user.isSuperuser)) {
         throw new Problem('session-not-found');
       }
@@ -179,14 +186,4 @@ export function createSessions(needs: Needs): Sessions {
       while ((await deleteDeadSessions(database.sql, endedBefore, tidyBatchSize)) === tidyBatchSize);
     },
   };
-}
-
-async function findOwner(
-  database: Database,
-  sessionId: string,
-  source: RequestSource,
-  now: Date,
-): Promise<User['id'] | undefined> {
-  const state = await findRefreshState(database.forRequest(source.requestId), sessionId, now);
-  return state?.userId;
 }

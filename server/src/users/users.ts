@@ -2,7 +2,7 @@
 import { defaultRole } from '@irontrack/contract/roles.ts';
 import type { User, UserChange, UserCreation, UserPage, UserQuery } from '@irontrack/contract/users.ts';
 import { uuidv7 } from 'uuidv7';
-import { createAccount, hashing } from '../accounts/accounts.ts';
+import { createAccount, hashing, type NewAccount } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { PasswordHasher } from '../crypto/password-hash.ts';
@@ -19,7 +19,7 @@ import {
   requireChangeable,
   type Standing,
 } from '../roles/roles.ts';
-import type { Sessions } from '../sessions/sessions.ts';
+import type { EndReason, Sessions } from '../sessions/sessions.ts';
 import { countUsers, deleteUser, findUser, selectUsers, updateUser } from './users.sql.ts';
 
 export interface Users {
@@ -60,7 +60,7 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
     const normalized = email === undefined ? undefined : normalizeEmail(email);
     await updateUser(tx, before.id, { name, email: normalized, isActive, passwordHash }, clock());
     const ended: string[] = [];
-    const end = async (because: Parameters<Sessions['endAllOfUser']>[2]) => {
+    const end = async (because: EndReason) => {
       ended.push(...(await sessions.endAllOfUser(tx, before.id, because)));
     };
     if (fields.length > 0) {
@@ -90,7 +90,7 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
   return {
     async create(caller, input, source) {
       const passwordHash = await hashing(() => passwords.hash(input.password));
-      const account: Parameters<typeof createAccount>[2] = {
+      const account: NewAccount = {
         id: uuidv7(),
         email: normalizeEmail(input.email),
         name: input.name ?? null,
