@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import { HashQueueFull } from '../crypto/hash-queue.ts';
 import type { PasswordHasher } from '../crypto/password-hash.ts';
 import { type Database, isUniqueViolation } from '../database/database.ts';
+import type { Sql } from '../database/sql.ts';
 import { isEmail, normalizeEmail } from '../email.ts';
 import type { Caller } from '../http/guard.ts';
 import type { RequestSource } from '../http/request-source.ts';
@@ -128,7 +129,7 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
     throw new Problem('invalid-credentials');
   }
 
-  /** Keeps only the failure that a guess ends in: a success, an overload and an outage are not the owner's to pay. */
+  /** Keeps the failure a guess ends in: a success, an overload, an outage is not for the owner to pay. */
   async function countingFailures<Result>(
     attempt: Attempt,
     failure: ProblemCode,
@@ -242,6 +243,7 @@ export async function hashing<Result>(work: () => Promise<Result>): Promise<Resu
 
 /**
  * Inserts an account with its audit entry; the way for a sign-up, an administrator and the command line alike.
+ * `before` runs first in the same transaction; what it throws stops everything.
  *
  * @throws Problem `email-taken`
  */
@@ -250,10 +252,11 @@ export async function createAccount(
   audit: Audit,
   account: NewAccount,
   source: RequestSource,
-  actorId: string | null = account.id,
+  { actorId = account.id, before }: { actorId?: string | null; before?: (tx: Sql) => Promise<void> } = {},
 ): Promise<User> {
   try {
     return await database.transaction(source.requestId, async (tx) => {
+      await before?.(tx);
       const user = await insertAccount(tx, account);
       await audit.record(tx, source, {
         action: 'user.created',

@@ -65,7 +65,9 @@ export async function createSuperuserAccount(
       isPrimaryAdministrator,
       now: systemClock(),
     } as const;
-    await createAccount(database, createAudit({ database, clock: systemClock }), account, commandLine, null);
+    await createAccount(database, createAudit({ database, clock: systemClock }), account, commandLine, {
+      actorId: null,
+    });
     return true;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

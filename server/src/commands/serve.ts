@@ -53,6 +53,11 @@ async function startServing(
   if (isBelowOwaspMinimum(config.hashing.parameters)) {
     log.warn('The Argon2id parameters are below the minimum that OWASP recommends. For tests only.');
   }
+  if ('path' in config.listen && !config.trustedProxies.includes('unix')) {
+    log.warn(
+      'Requests on a Unix socket have no address: set TRUSTED_PROXIES=unix, or attempts are limited by account alone.',
+    );
+  }
   const database = await openDatabaseAccess(config, 'refuse', (sentence) => log.warn(sentence));
   closing(database.stop);
   const applied = await migrate(database.directAddress);

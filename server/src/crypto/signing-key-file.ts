@@ -1,5 +1,5 @@
 /** The signing key on disk: made once whoever starts first, readable by its owner alone, replaced in one step. */
-import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { link, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   createSigningKey,
@@ -70,6 +70,11 @@ const writeBeside = async (path: string, key: SigningKey, randomBytes: RandomByt
   const file = await open(beside, 'wx', 0o600);
   try {
     await file.writeFile(`${serializeSigningKey(key)}\n`);
+    // Root rotates for a server that runs as somebody else: the folder is that user's, and so must the key be.
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = await stat(dirname(path));
+      await file.chown(uid, gid);
+    }
     await file.sync();
   } finally {
     await file.close();

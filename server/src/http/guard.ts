@@ -48,7 +48,12 @@ export function guardRoutes(app: App, settings: GuardSettings): void {
   app.addHook('onRoute', (route) => {
     const access = requireAccess(route);
     const guards: onRequestHookHandler[] = [];
-    if (access !== 'public') guards.push(createGuard(access, settings.authenticate, settings.cookies));
+    if (access !== 'public') {
+      const guard = createGuard(access, settings.authenticate, settings.cookies);
+      guards.push(guard);
+      // Asked again when the body is there: a client may take half a minute to send it, and lose its session meanwhile.
+      if (!isSafe(route)) route.preHandler = [guard, ...[route.preHandler ?? []].flat()];
+    }
     if (!isSafe(route)) guards.push(createSameSiteCheck(route.config?.sameSiteOnly ?? false, settings));
     const declared = route.onRequest ?? [];
     route.onRequest = [...guards, ...(Array.isArray(declared) ? declared : [declared])];

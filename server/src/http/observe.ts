@@ -69,6 +69,12 @@ export type Observer = {
 
 type MountedShortcut = { find: Shortcut; record: StatusRecord };
 
+/**
+ * Answers of one connection that may be under way at once. node:http reads pipelined requests 64 KiB at a time whether
+ * or not anybody reads the answers, and a few KB of requests can ask for gigabytes.
+ */
+const mostPipelined = 100;
+
 /** The route of requests that match none, in the log and in the histogram. */
 export const unmatchedRoute = 'unmatched';
 
@@ -85,6 +91,7 @@ export function createObserver(options: ObserverOptions): Observer {
   const records = new Map<string, Map<string, RouteRecord>>();
   const shortcuts = new Map<string, MountedShortcut>();
   const open = new Set<ObservedResponse>();
+  const openBySocket = new WeakMap<object, number>();
   const constantHeaders: string[] = securityHeaders.flat();
   if (options.isSecure)
     constantHeaders.push('strict-transport-security', 'max-age=63072000; includeSubDomains');
@@ -117,8 +124,24 @@ export function createObserver(options: ObserverOptions): Observer {
 
   function forget(this: ObservedResponse): void {
     open.delete(this);
+    const { socket } = this.req;
+    openBySocket.set(socket, (openBySocket.get(socket) ?? 1) - 1);
     this.recordOnce(clientLeft);
   }
+
+  /** Counts an answer as open; a connection that asks on and on without reading is cut off. */
+  const takePlace = (response: ObservedResponse): boolean => {
+    const { socket } = response.req;
+    const pending = (openBySocket.get(socket) ?? 0) + 1;
+    if (pending > mostPipelined) {
+      socket.destroy();
+      return false;
+    }
+    openBySocket.set(socket, pending);
+    open.add(response);
+    response.on('close', forget);
+    return true;
+  };
 
   const heads = new Map<string, ResponseHead>();
   // Content types are the routes' own constants; the bound is there for the day somebody computes one.
@@ -152,8 +175,7 @@ export function createObserver(options: ObserverOptions): Observer {
         ) {
           return;
         }
-        open.add(response);
-        response.on('close', forget);
+        if (!takePlace(response)) return;
         entering = response;
         handler(request, response);
         entering = undefined;

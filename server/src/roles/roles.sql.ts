@@ -42,3 +42,17 @@ export async function hasAnotherActiveSuperuser(tx: Sql, userId: string): Promis
 export async function updateRole(tx: Sql, userId: string, role: RoleSlug, now: Date): Promise<void> {
   await tx`update users set role_slug = ${role}, updated_at = ${now} where id = ${userId}`;
 }
+
+/** Is this session still alive, and its user an active superuser? */
+export async function isLiveSuperuser(
+  tx: Sql,
+  userId: string,
+  sessionId: string,
+  now: Date,
+): Promise<boolean> {
+  const rows = await tx`
+    select 1 as found from users u join sessions s on s.user_id = u.id
+    where u.id = ${userId} and u.is_active and u.role_slug = 'superuser'
+      and s.id = ${sessionId} and s.ended_at is null and s.idle_ends_at > ${now} and s.absolute_ends_at > ${now}`;
+  return rows.length > 0;
+}

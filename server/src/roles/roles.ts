@@ -10,6 +10,7 @@ import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 import {
   hasAnotherActiveSuperuser,
+  isLiveSuperuser,
   lockRoleHolder,
   lockStandings,
   type RoleHolder,
@@ -38,7 +39,7 @@ export function createRoles({ database, audit, clock, forgetUser }: Needs): Role
     decide: (holder: RoleHolder) => RoleSlug,
   ): Promise<RoleHolder> {
     const holder = await database.transaction(source.requestId, async (tx) => {
-      await lockStandings(tx);
+      await lockAsSuperuser(tx, caller, clock());
       const found = await lockRoleHolder(tx, { email: normalizeEmail(email) });
       if (found === undefined)
         throw new Problem('user-not-found', `There is no user with the e-mail ${email}.`);
@@ -84,10 +85,20 @@ export function createRoles({ database, audit, clock, forgetUser }: Needs): Role
 /** Who somebody is to the rules: role, activity, primary administrator. */
 export type Standing = RoleHolder;
 
-/** Locks and reads it, with the lock that lets one transaction at a time change anybody's. */
+/** Locks and reads it. Needs `lockAsSuperuser` before it. */
 export async function readStanding(tx: Sql, userId: string): Promise<Standing | undefined> {
-  await lockStandings(tx);
   return await lockRoleHolder(tx, { id: userId });
+}
+
+/**
+ * Takes the lock under which standings change, and asks once more whether the caller may still use it: since the
+ * request was let in a password may have been hashed, and the caller dismissed.
+ *
+ * @throws Problem `not-permitted`
+ */
+export async function lockAsSuperuser(tx: Sql, caller: Caller, now: Date): Promise<void> {
+  await lockStandings(tx);
+  if (!(await isLiveSuperuser(tx, caller.user.id, caller.sessionId, now))) throw new Problem('not-permitted');
 }
 
 /** Nobody changes their own standing, and nobody the primary administrator's. */

@@ -45,8 +45,9 @@ export async function revokeSigningKey(tx: Sql, kid: string, now: Date): Promise
   return rows.length > 0;
 }
 
+/** A key that was cut off is kept for good, or it would pass for a new one when somebody brings it back. */
 export async function deleteExpiredSigningKeys(sql: Sql, before: Date): Promise<void> {
-  await sql`delete from signing_keys where verify_until < ${before}`;
+  await sql`delete from signing_keys where verify_until < ${before} and revoked_at is null`;
 }
 
 /** Tells every node to read the keys anew, its own file included. */

@@ -5,6 +5,8 @@ import { serviceItself } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { type PublicSigningJwk, parsePublicSigningKey, type SigningKey } from '../crypto/signing-key.ts';
 import type { Database } from '../database/database.ts';
+import { Problem } from '../problem.ts';
+import { exitStatus, StartupError } from '../startup-error.ts';
 import {
   deleteExpiredSigningKeys,
   insertSigningKey,
@@ -15,7 +17,10 @@ import {
 export interface Keyring {
   /** Loads the signing key, registers its public half and reads the others. Before anything else. */
   open(): Promise<void>;
+  /** The key to sign with. @throws Problem `not-ready` while its tokens would not be accepted */
   current(): SigningKey;
+  /** Makes sure that `current` can sign: a key that lapsed (a suspended machine, a long outage) is renewed first. */
+  prepare(): Promise<void> | undefined;
   /** The key of that name, if its tokens are accepted now. */
   find(kid: string): KeyObject | undefined;
   /** Looks in the database for a key that another node may have started to use a moment ago. */
@@ -63,17 +68,28 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
 
   const aheadOf = (now: Date) => new Date(now.getTime() + accessTtlMs + renewalMs);
 
-  function current(): SigningKey {
+  function loaded(): SigningKey {
     if (signingKey === undefined) throw new Error('The keyring was used before it was opened.');
     return signingKey;
   }
 
+  function current(): SigningKey {
+    const key = loaded();
+    // Better no token than one that nobody accepts.
+    if (find(key.kid) === undefined) {
+      throw new Problem('not-ready', 'The signing key of this process was revoked. Try again shortly.', {
+        headers: { 'retry-after': '5' },
+      });
+    }
+    return key;
+  }
+
   /** Signs with the key that is there now. A key that the database does not know yet is made known first. */
   async function load(): Promise<void> {
-    const loaded = await loadSigningKey();
-    if (loaded.kid === signingKey?.kid) return;
-    await register(loaded);
-    signingKey = loaded;
+    const found = await loadSigningKey();
+    if (found.kid === signingKey?.kid) return;
+    await register(found);
+    signingKey = found;
   }
 
   async function register({ kid, publicJwk }: SigningKey): Promise<void> {
@@ -102,7 +118,7 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
 
   async function renew(): Promise<void> {
     const now = clock();
-    await renewSigningKey(database.sql, current().kid, aheadOf(now));
+    await renewSigningKey(database.sql, loaded().kid, aheadOf(now));
     await deleteExpiredSigningKeys(database.sql, new Date(now.getTime() - expiredRetentionMs));
     await readKeys();
   }
@@ -111,8 +127,15 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
     async open() {
       await load();
       await renew();
+      if (find(loaded().kid) !== undefined) return;
+      throw new StartupError(
+        exitStatus.badConfiguration,
+        `The signing key ${loaded().kid} was revoked. Make a new one with \`irontrack rotate-signing-key\`, or put ` +
+          'another into SIGNING_KEY.',
+      );
     },
     current,
+    prepare: () => (find(loaded().kid) === undefined ? renew() : undefined),
     find,
     async findNew(kid) {
       const nowMs = clock().getTime();
@@ -125,8 +148,12 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
       return find(kid);
     },
     async reload() {
-      await load();
-      await renew();
+      try {
+        await load();
+      } finally {
+        // Whether or not the own file can be read: a key that was cut off elsewhere must not go on verifying here.
+        await renew();
+      }
     },
     renew,
     list: () => [...keys.values()].map(({ publicJwk }) => publicJwk),

@@ -19,6 +19,7 @@ import type { Database } from '../database/database.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 import type { Callers } from './callers.ts';
+import type { Keyring } from './keyring.ts';
 import type { IssueTokens } from './session-tokens.ts';
 import { endLiveSession, findRefreshState, type RefreshState, rotateRefreshToken } from './sessions.sql.ts';
 import type { SessionTokens } from './sessions.ts';
@@ -37,6 +38,7 @@ interface Needs {
   database: Database;
   audit: Audit;
   clock: Clock;
+  keyring: Keyring;
   callers: Callers;
   randomBytes: (size: number) => Buffer;
   issueTokens: IssueTokens;
@@ -47,7 +49,7 @@ interface Needs {
 }
 
 export function createRotation(needs: Needs): Rotation {
-  const { database, audit, clock, callers, randomBytes, issueTokens, idleTtlMs, onReuse } = needs;
+  const { database, audit, clock, keyring, callers, randomBytes, issueTokens, idleTtlMs, onReuse } = needs;
 
   /** The successor again, when this token is the last one but one and was rotated a moment ago. */
   function repeatSuccessor(
@@ -121,6 +123,7 @@ export function createRotation(needs: Needs): Rotation {
     async refresh(refreshToken, source) {
       const presented = parseRefreshToken(refreshToken);
       if (presented === undefined) throw new Problem('refresh-token-refused');
+      await keyring.prepare();
       const now = clock();
       const rotationSalt = randomBytes(rotationSaltBytes);
       const secret = deriveSuccessorSecret(presented, rotationSalt);

@@ -82,7 +82,7 @@ interface Needs {
 }
 
 export function createSessions(needs: Needs): Sessions {
-  const { database, audit, clock, callers, randomBytes, lifetimes } = needs;
+  const { database, audit, clock, keyring, callers, randomBytes, lifetimes } = needs;
   const issueTokens = createTokenIssuer({ ...needs, accessTtlMs: lifetimes.accessTtlMs });
   const rotation = createRotation({ ...needs, issueTokens, idleTtlMs: lifetimes.refreshTtlMs });
 
@@ -105,6 +105,7 @@ export function createSessions(needs: Needs): Sessions {
 
   return {
     async start(tx, { userId, verifiedHash }, source) {
+      await keyring.prepare();
       const now = clock();
       const sessionId = uuidv7();
       const first = createFirstRefreshToken(sessionId, randomBytes);

@@ -9,6 +9,13 @@ import type { App } from '../http/app.ts';
  * @fastify/swagger-ui, which ships them; swagger-ui-dist itself brings an install script that reports home.
  */
 export function mountDocs(app: App): void {
+  // One copy for all answers: the largest file has 1.7 MB, and a copy a request would add up.
+  const files = new Map<string, Promise<Buffer>>();
+  const readOnce = (path: string): Promise<Buffer> => {
+    const file = files.get(path) ?? readFile(path);
+    files.set(path, file);
+    return file;
+  };
   const folder = join(
     dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui/package.json')),
     'static',
@@ -18,15 +25,14 @@ export function mountDocs(app: App): void {
       url,
       {
         config: { access: 'public' },
-        schema: { hide: true, response: { 200: Type.String() } },
+        schema: { hide: true, response: { 200: Type.Unsafe<string | Buffer>(Type.String()) } },
       },
       async (_request, reply) => {
-        const body = text ?? (await readFile(join(folder, file), 'utf8'));
+        const body = text ?? (await readOnce(join(folder, file)));
         return reply
           .type(contentType)
           .header('content-security-policy', contentSecurityPolicy)
           .header('cache-control', text === undefined ? 'public, max-age=3600' : 'no-cache')
-          .serializer(String)
           .send(body);
       },
     );

@@ -14,6 +14,7 @@ import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 import {
   changeRole,
+  lockAsSuperuser,
   readStanding,
   requireAnotherSuperuser,
   requireChangeable,
@@ -81,6 +82,7 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
   }
 
   async function requireStanding(tx: Sql, caller: Caller, userId: string): Promise<Standing> {
+    await lockAsSuperuser(tx, caller, clock());
     const standing = await readStanding(tx, userId);
     if (standing === undefined) throw new Problem('user-not-found');
     requireChangeable(standing, caller.user.id);
@@ -99,7 +101,10 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
         role: input.isSuperuser === true ? 'superuser' : defaultRole,
         now: clock(),
       };
-      return await createAccount(database, audit, account, source, caller.user.id);
+      return await createAccount(database, audit, account, source, {
+        actorId: caller.user.id,
+        before: (tx) => lockAsSuperuser(tx, caller, clock()),
+      });
     },
 
     async list(query, source) {
