@@ -113,18 +113,31 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
     });
   }
 
+  async function tryCredentials(
+    credentials: Credentials | undefined,
+    password: string,
+    source: RequestSource,
+  ): Promise<SessionTokens | 'no match' | 'changed meanwhile'> {
+    const { matches, needsRenewal } = await hashing(() => check(credentials, password));
+    if (!matches || credentials === undefined) return 'no match';
+    const renewedHash = needsRenewal ? await hashing(() => passwords.hash(password)) : undefined;
+    return (await startSession(credentials, renewedHash, source)) ?? 'changed meanwhile';
+  }
+
   async function startSessionOf(
     email: string,
     password: string,
     source: RequestSource,
   ): Promise<SessionTokens> {
-    const credentials = await findCredentials(database.forRequest(source.requestId), email);
-    const { matches, needsRenewal } = await hashing(() => check(credentials, password));
-    if (matches && credentials !== undefined) {
-      const renewedHash = needsRenewal ? await hashing(() => passwords.hash(password)) : undefined;
-      const tokens = await startSession(credentials, renewedHash, source);
-      if (tokens !== undefined) return tokens;
+    const sql = database.forRequest(source.requestId);
+    let credentials = await findCredentials(sql, email);
+    let outcome = await tryCredentials(credentials, password, source);
+    if (outcome === 'changed meanwhile') {
+      // Most likely another sign-in renewed the hash; the password is as good against the new one.
+      credentials = await findCredentials(sql, email);
+      outcome = await tryCredentials(credentials, password, source);
     }
+    if (typeof outcome === 'object') return outcome;
     await recordFailure('user.sign_in_failed', credentials, email, source);
     throw new Problem('invalid-credentials');
   }
