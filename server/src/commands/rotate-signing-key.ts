@@ -26,7 +26,7 @@ export const rotateSigningKey: Command = {
   },
   async run(values, context) {
     const config = readConfig(context.environment, context.stdout.isTTY === true);
-    if (config.tokens.signingKey !== undefined) {
+    if (config.tokens.signingKey !== undefined && values.revoke === undefined) {
       throw new StartupError(
         exitStatus.badConfiguration,
         'The signing key comes from SIGNING_KEY. Put a new one there and restart; the old one goes on verifying.',

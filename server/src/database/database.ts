@@ -105,7 +105,23 @@ export function connectPool(
     fetch_types: false,
     connection: { application_name: 'irontrack' },
   };
-  return typeof address === 'string' ? postgres(address, options) : postgres({ ...options, ...address });
+  if (typeof address !== 'string') return postgres({ ...options, ...address });
+  const { url, socketFolder } = takeSocketFolder(address);
+  return postgres(url, socketFolder === undefined ? options : { ...options, host: socketFolder });
+}
+
+/**
+ * A URL can name the folder of a Unix socket as libpq has it (`?host=/run/postgresql`, or percent-encoded in place of
+ * the host); the library takes that as an option alone.
+ */
+function takeSocketFolder(address: string): { url: string; socketFolder?: string } {
+  // libpq also takes `name@/database`, which is no URL to anybody else.
+  const url = new URL(address.replace(/^(\w+:\/\/[^/?#]*@)\//, '$1localhost/'));
+  const given = url.searchParams.get('host') ?? decodeURIComponent(url.hostname);
+  if (!given.startsWith('/')) return { url: address };
+  url.searchParams.delete('host');
+  url.hostname = 'localhost';
+  return { url: url.href, socketFolder: given };
 }
 
 /** BEGIN, work, COMMIT; ROLLBACK when the work throws. */
