@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { createHashQueue, HashQueueFull } from './hash-queue.ts';
 
@@ -16,13 +15,13 @@ const createStage = (concurrency: number, maxWaitMs: number) => {
   });
   const started: string[] = [];
   const finishers = new Map<string, (outcome?: Error) => void>();
-  const add = (name: string, signal?: AbortSignal): Promise<string> =>
+  const add = (name: string): Promise<string> =>
     queue.run(() => {
       started.push(name);
       return new Promise<string>((resolve, reject) => {
         finishers.set(name, (outcome) => (outcome === undefined ? resolve(name) : reject(outcome)));
       });
-    }, signal);
+    });
   const finish = async (name: string, outcome?: Error): Promise<void> => {
     finishers.get(name)?.(outcome);
     await new Promise((resolve) => setImmediate(resolve));
@@ -123,42 +122,6 @@ test('a job that throws before it returns a promise frees its slot', async () =>
   };
   await assert.rejects(queue.run(broken), /at once/);
   assert.deepEqual([queue.running, queue.waiting], [0, 0]);
-});
-
-test('a client that goes away leaves the queue and never costs a hash', async () => {
-  const { queue, started, add, finish } = createStage(1, 10_000);
-  const controller = new AbortController();
-  const first = add('first');
-  const gone = add('gone', controller.signal);
-  const last = add('last');
-  controller.abort(new Error('client left'));
-  await assert.rejects(gone, /client left/);
-  assert.equal(queue.waiting, 1);
-  await finish('first');
-  await finish('last');
-  await Promise.all([first, last]);
-  assert.deepEqual(started, ['first', 'last']);
-});
-
-test('a client that is gone already is not let in', async () => {
-  const { queue, started, add } = createStage(1, 10_000);
-  await assert.rejects(add('gone', AbortSignal.abort(new Error('client left'))), /client left/);
-  assert.deepEqual(started, []);
-  assert.equal(queue.running, 0);
-});
-
-test('a client that goes away while its job runs changes nothing', async () => {
-  const { queue, add, finish } = createStage(1, 10_000);
-  const controller = new AbortController();
-  const first = add('first');
-  const job = add('job', controller.signal);
-  await finish('first');
-  // A signal can outlive the job; a listener left on it would be a leak.
-  assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
-  controller.abort();
-  assert.equal(queue.running, 1);
-  await finish('job');
-  assert.deepEqual(await Promise.all([first, job]), ['first', 'job']);
 });
 
 test('a job whose turn comes after twice the longest wait is refused', async () => {

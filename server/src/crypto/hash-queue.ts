@@ -12,26 +12,23 @@ export class HashQueueFull extends Error {
   }
 }
 
-export type HashQueue = {
+export interface HashQueue {
   /**
    * Runs the job when a slot is free and settles as the job does.
    *
-   * @param signal takes the job out of the queue while it waits; a running job is let finish, since native hashing
-   *   cannot be stopped and its slot is only free when the thread is
    * @throws {HashQueueFull} at once when the expected wait is over `maxWaitMs`, or at its turn when the wait turned
    *   out more than twice that
-   * @throws the signal's reason when it was removed
    */
-  run<T>(job: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  run<T>(job: () => Promise<T>): Promise<T>;
   /** Jobs in a slot now. */
   readonly running: number;
   /** Jobs waiting for a slot now. */
   readonly waiting: number;
   /** Exponentially weighted mean of the time a job holds its slot, in milliseconds. */
   readonly meanJobMs: number;
-};
+}
 
-export type HashQueueOptions = {
+export interface HashQueueOptions {
   /** Jobs at once, at least 1. */
   concurrency: number;
   /** The longest wait anybody is let in for; 0 means that nobody waits. */
@@ -42,7 +39,7 @@ export type HashQueueOptions = {
   initialJobMs?: number;
   /** Hears how long each started job has waited, in milliseconds; for the histogram. */
   onWait?: (waitMs: number) => void;
-};
+}
 
 // A tenth per job: after a change of parameters the mean is within 10 % of the truth after 22 jobs, about a second,
 // and one slow imported hash does not close the door on everybody.
@@ -54,29 +51,34 @@ const newestShare = 0.1;
 // would help nobody.
 const latenessFactor = 2;
 
-type WaitingJob = { enqueuedAt: number; start: () => void; refuse: (reason: unknown) => void };
+interface WaitingJob {
+  enqueuedAt: number;
+  start: () => void;
+  refuse: (reason: unknown) => void;
+}
 
-export const createHashQueue = (options: HashQueueOptions): HashQueue => {
+export function createHashQueue(options: HashQueueOptions): HashQueue {
   const { concurrency, maxWaitMs, now, onWait } = options;
-  // A Set keeps the order of arrival and removes from the middle without a search.
+  // A Set keeps the order of arrival and loses its first without moving the others.
   const waitingJobs = new Set<WaitingJob>();
   let running = 0;
   let meanJobMs = options.initialJobMs ?? 50;
 
   // All slots are busy, so the job starts at the (waiting + 1)th completion, and those come every mean / concurrency.
-  const estimateWaitMs = (): number => ((waitingJobs.size + 1) / concurrency) * meanJobMs;
-  const refusal = (waitMs: number): HashQueueFull => new HashQueueFull(Math.max(1, Math.ceil(waitMs / 1000)));
+  function estimateWaitMs(): number {
+    return ((waitingJobs.size + 1) / concurrency) * meanJobMs;
+  }
 
-  const startNext = (): void => {
+  function startNext(): void {
     for (const next of waitingJobs) {
       if (running >= concurrency) return;
       waitingJobs.delete(next);
       if (now() - next.enqueuedAt > maxWaitMs * latenessFactor) next.refuse(refusal(estimateWaitMs()));
       else next.start();
     }
-  };
+  }
 
-  const hold = async <T>(job: () => Promise<T>, waitMs: number): Promise<T> => {
+  async function hold<T>(job: () => Promise<T>, waitMs: number): Promise<T> {
     running += 1;
     const startedAt = now();
     try {
@@ -89,36 +91,25 @@ export const createHashQueue = (options: HashQueueOptions): HashQueue => {
       running -= 1;
       startNext();
     }
-  };
+  }
 
-  const wait = <T>(job: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      const leave = (): void => {
-        waitingJobs.delete(entry);
-        reject(signal?.reason);
-      };
-      const entry: WaitingJob = {
-        enqueuedAt: now(),
-        start: () => {
-          signal?.removeEventListener('abort', leave);
-          resolve(hold(job, now() - entry.enqueuedAt));
-        },
-        refuse: (reason) => {
-          signal?.removeEventListener('abort', leave);
-          reject(reason);
-        },
-      };
-      signal?.addEventListener('abort', leave, { once: true });
-      waitingJobs.add(entry);
+  function wait<T>(job: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const enqueuedAt = now();
+      waitingJobs.add({
+        enqueuedAt,
+        start: () => resolve(hold(job, now() - enqueuedAt)),
+        refuse: reject,
+      });
     });
+  }
 
   return {
-    run: async (job, signal) => {
-      signal?.throwIfAborted();
+    run: async (job) => {
       if (running < concurrency) return hold(job, 0);
       const waitMs = estimateWaitMs();
       if (waitMs > maxWaitMs) throw refusal(waitMs);
-      return wait(job, signal);
+      return wait(job);
     },
     get running() {
       return running;
@@ -130,4 +121,8 @@ export const createHashQueue = (options: HashQueueOptions): HashQueue => {
       return meanJobMs;
     },
   };
-};
+}
+
+function refusal(waitMs: number): HashQueueFull {
+  return new HashQueueFull(Math.max(1, Math.ceil(waitMs / 1000)));
+}

@@ -16,14 +16,14 @@ export type PasswordCheck = {
   needsRenewal: boolean;
 };
 
-/** Every method waits its turn in the queue and can throw HashQueueFull, or the signal's reason. */
+/** Every method waits its turn in the queue and can throw HashQueueFull. */
 export type PasswordHasher = {
   /** @returns an Argon2id PHC string with the configured parameters, about 97 characters */
-  hash(password: string, signal?: AbortSignal): Promise<string>;
+  hash(password: string): Promise<string>;
   /** A stored hash that cannot be read, or costs more than the caps allow, matches nothing, after the work of one. */
-  verify(storedHash: string, password: string, signal?: AbortSignal): Promise<PasswordCheck>;
+  verify(storedHash: string, password: string): Promise<PasswordCheck>;
   /** Does the work of verifying against a current hash and forgets the answer: for accounts that do not exist. */
-  spend(password: string, signal?: AbortSignal): Promise<void>;
+  spend(password: string): Promise<void>;
 };
 
 export type PasswordHasherOptions = {
@@ -100,7 +100,7 @@ export const createPasswordHasher = ({
   };
 
   return {
-    hash: (password, signal) =>
+    hash: (password) =>
       queue.run(() => {
         const options = {
           memoryCost: memoryKib,
@@ -110,12 +110,12 @@ export const createPasswordHasher = ({
           salt: randomBytes(saltBytes),
         };
         return hashArgon2(password.normalize('NFKC'), options);
-      }, signal),
-    verify: (stored, password, signal) =>
+      }),
+    verify: (stored, password) =>
       // The native readers throw before they work, on what the patterns let through.
-      queue.run(() => verifyNow(stored, password).catch(() => spendNow(password)), signal),
-    spend: async (password, signal) => {
-      await queue.run(() => spendNow(password), signal);
+      queue.run(() => verifyNow(stored, password).catch(() => spendNow(password))),
+    spend: async (password) => {
+      await queue.run(() => spendNow(password));
     },
   };
 };

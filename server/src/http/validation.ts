@@ -109,8 +109,6 @@ const descriptions: Readonly<Record<string, Describe>> = {
     type: 'less_than_equal',
     message: `Should be less than or equal to ${params.limit}`,
   }),
-  minItems: ({ params }) => ({ type: 'too_short', message: `Should have at least ${params.limit} item(s)` }),
-  maxItems: ({ params }) => ({ type: 'too_long', message: `Should have at most ${params.limit} item(s)` }),
   type: ({ params }) => ({ type: `${params.type}_type`, message: `Should be a valid ${params.type}` }),
   anyOf: ({ parentSchema }) => ({ type: 'literal_error', message: `Should be ${choices(parentSchema)}` }),
   format: ({ params, data }) => describeFormat(params.format, data),
