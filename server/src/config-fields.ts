@@ -86,7 +86,7 @@ function isAddressRange(item: string): boolean {
 
 export function databaseUrl(): FieldReader<string> {
   return (given) =>
-    /^postgres(ql)?:\/\/./.test(given)
+    /^postgres(ql)?:\/\/./.test(given) && URL.canParse(withHost(given))
       ? { value: given }
       : { fault: 'must look like postgres://name:password@host:5432/database.' };
 }
@@ -124,4 +124,9 @@ export function lifetime(shortest: string, longest: string): FieldReader<number>
       ? { value }
       : { fault: `must be a time from ${shortest} to ${longest}, such as 90s, 30m, 12h or 7d.` };
   };
+}
+
+/** libpq takes `postgres://name@/database` for a Unix socket, which is no URL to anybody else: gives it a host. */
+export function withHost(url: string): string {
+  return url.replace(/^(\w+:\/\/[^/?#]*@)\//, '$1localhost/');
 }

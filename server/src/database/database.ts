@@ -1,5 +1,6 @@
 /** The way to PostgreSQL: one pool, transactions, and one error that says the database is away. */
 import postgres from 'postgres';
+import { withHost } from '../config-fields.ts';
 import { Problem } from '../problem.ts';
 import type { DatabaseConnection } from './embedded.ts';
 import { compileStatement, type Sql } from './sql.ts';
@@ -115,8 +116,7 @@ export function connectPool(
  * the host); the library takes that as an option alone.
  */
 function takeSocketFolder(address: string): { url: string; socketFolder?: string } {
-  // libpq also takes `name@/database`, which is no URL to anybody else.
-  const url = new URL(address.replace(/^(\w+:\/\/[^/?#]*@)\//, '$1localhost/'));
+  const url = new URL(withHost(address));
   const given = url.searchParams.get('host') ?? decodeURIComponent(url.hostname);
   if (!given.startsWith('/')) return { url: address };
   url.searchParams.delete('host');
