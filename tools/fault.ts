@@ -7,7 +7,7 @@ export interface Fault {
   readonly severity?: 'warning';
 }
 
-export function formatFault(fault: Fault): string {
+function formatFault(fault: Fault): string {
   const label = fault.severity === 'warning' ? `warning ${fault.rule}` : fault.rule;
   return `${fault.file}:${fault.line}  [${label}] ${fault.message}`;
 }

@@ -39,7 +39,7 @@ export async function ensureInstalled(root = fileURLToPath(new URL('..', import.
  * True when npm's own record of node_modules matches the lock file, so that a developer who ran npm install does not
  * lose the folder. A package that is optional and absent belongs to another platform.
  */
-export function isInstalled(root, lockText) {
+function isInstalled(root, lockText) {
   try {
     const wanted = Object.entries(JSON.parse(lockText).packages).filter(([path]) =>
       path.includes('node_modules/'),

@@ -3,7 +3,7 @@
  */
 export const exitStatus = { done: 0, wrongUsage: 64, unavailable: 69, badConfiguration: 78 } as const;
 
-export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
+type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
 
 /**
  * A reason not to start that the person at the terminal can act on. The message is printed as it is, without a

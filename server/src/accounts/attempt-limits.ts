@@ -5,7 +5,7 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { Problem } from '../problem.ts';
 
-export type LimitedCall = 'sign-in' | 'sign-up' | 'refresh';
+type LimitedCall = 'sign-in' | 'sign-up' | 'refresh';
 type Scope = 'account' | 'address' | 'pair';
 
 interface Limit {
@@ -108,7 +108,7 @@ function* keysOf({ account, address }: Attempt): Generator<[Scope, string]> {
 }
 
 /** An IPv6 subscriber holds at least a /64 and can take any address in it; IPv4 counts by the address. */
-export function networkOf(address: string): string {
+function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;
   if (!address.includes(':')) return address;

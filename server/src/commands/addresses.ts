@@ -5,7 +5,7 @@ import { startEmbeddedDatabase } from '../database/embedded.ts';
 import { migrate } from '../database/migrations.ts';
 import type { CommandContext } from './command.ts';
 
-export interface DatabaseAccess {
+interface DatabaseAccess {
   address: DatabaseAddress;
   directAddress: DatabaseAddress;
   /** Stops the embedded database if this process started it. */

@@ -13,7 +13,7 @@ import { normalizeEmail } from '../email.ts';
 import { Problem } from '../problem.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 
-export interface NewAdministrator {
+interface NewAdministrator {
   email: string;
   /** Only when it was made here. */
   oneTimePassword?: string;

@@ -20,9 +20,9 @@ export type AccessTokenClaims = {
   exp: number;
 };
 
-export type AccessTokenSubject = Pick<AccessTokenClaims, 'sub' | 'sid' | 'jti'> & { nowSeconds: number };
+type AccessTokenSubject = Pick<AccessTokenClaims, 'sub' | 'sid' | 'jti'> & { nowSeconds: number };
 
-export type AccessTokenIssuerOptions = {
+type AccessTokenIssuerOptions = {
   key: { kid: string; privateKey: KeyObject };
   issuer: string;
   audience: string;
@@ -55,7 +55,7 @@ export const createAccessTokenIssuer = (options: AccessTokenIssuerOptions): Acce
   };
 };
 
-export type AccessTokenVerifierOptions = {
+type AccessTokenVerifierOptions = {
   /** The public key of that name if it may verify now: the current one, or a retired one in its overlap. */
   findKey: (kid: string) => KeyObject | undefined;
   issuer: string;

@@ -28,7 +28,7 @@ export interface HashQueue {
   readonly meanJobMs: number;
 }
 
-export interface HashQueueOptions {
+interface HashQueueOptions {
   /** Jobs at once, at least 1. */
   concurrency: number;
   /** The longest wait anybody is let in for; 0 means that nobody waits. */

@@ -20,7 +20,7 @@ export const importedHashCaps = {
 } as const;
 
 /** Verifies one password against the hash it was made from. */
-export type ImportedHashCheck = (password: string) => Promise<boolean>;
+type ImportedHashCheck = (password: string) => Promise<boolean>;
 
 type Decoder = (text: string) => Buffer | undefined;
 type Fields = Readonly<Record<string, string | undefined>>;

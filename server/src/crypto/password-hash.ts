@@ -10,7 +10,7 @@ export type Argon2Parameters = {
   parallelism: number;
 };
 
-export type PasswordCheck = {
+type PasswordCheck = {
   matches: boolean;
   /** True only on a match: the stored hash is weaker than configured or was made elsewhere; store a new one. */
   needsRenewal: boolean;
@@ -26,7 +26,7 @@ export type PasswordHasher = {
   spend(password: string): Promise<void>;
 };
 
-export type PasswordHasherOptions = {
+type PasswordHasherOptions = {
   parameters: Argon2Parameters;
   queue: HashQueue;
   /** A cryptographic source, such as `randomBytes` of node:crypto. */

@@ -27,8 +27,8 @@ import { decodeBase64url } from './base64url.ts';
 const layout = { sessionId: 0, generation: 16, secret: 20, tag: 52, end: 68 } as const;
 const encodedLength = 91;
 
-export const refreshSecretBytes = 32;
-export const refreshTagKeyBytes = 32;
+const refreshSecretBytes = 32;
+const refreshTagKeyBytes = 32;
 export const rotationSaltBytes = 32;
 /** PostgreSQL's `integer`, so that a hostile generation cannot become a database error; at one rotation a second a
  * session gets there after 68 years. */
@@ -84,7 +84,7 @@ const requireBytes = (bytes: Buffer, size: number, what: string): Buffer => {
 };
 
 /** The first 16 bytes of the HMAC under the session's tag key (32 bytes); 2^-128 to hit by guessing. */
-export const tagRefreshToken = (
+const tagRefreshToken = (
   tagKey: Buffer,
   { sessionId, generation, secret }: Omit<RefreshToken, 'tag'>,
 ): Buffer =>

@@ -111,7 +111,7 @@ export const loadOrCreateSigningKeyFile = async (
   }
 };
 
-export type RotateSigningKeyOptions = {
+type RotateSigningKeyOptions = {
   randomBytes: RandomBytes;
   /**
    * Awaited while the old key is still in place: the moment to publish both public keys, so that no token is signed

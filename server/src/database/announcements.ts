@@ -5,7 +5,7 @@
 import type postgres from 'postgres';
 import { connectPool, type DatabaseAddress } from './database.ts';
 
-export type ChangeTopic = 'user' | 'session' | 'signing-keys';
+type ChangeTopic = 'user' | 'session' | 'signing-keys';
 
 export interface ChangeListener {
   /** One thing changed. The id is empty for a topic that has none. */

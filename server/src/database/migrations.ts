@@ -10,7 +10,7 @@ const folder = new URL('../../migrations/', import.meta.url);
 /** Any number will do as long as nobody else uses it: the advisory lock that lets one migration run at a time. */
 const lockKey = 4_873_102_965;
 
-export const oldestSupportedVersion = 15;
+const oldestSupportedVersion = 15;
 
 interface Migration {
   version: string;

@@ -2,7 +2,7 @@
  * SQL as tagged templates. Values become parameters, never text; parts made with `part` are spliced in as SQL.
  */
 
-export type SqlValue = string | number | boolean | null | Date | Uint8Array | object | SqlPart;
+type SqlValue = string | number | boolean | null | Date | Uint8Array | object | SqlPart;
 
 /**
  * Runs one statement and resolves to its rows. What statement functions take as their first parameter: the pool or
@@ -29,7 +29,7 @@ export function part(strings: TemplateStringsArray, ...values: SqlValue[]): SqlP
   return new SqlPart(strings, values);
 }
 
-export interface Statement {
+interface Statement {
   text: string;
   parameters: Exclude<SqlValue, SqlPart>[];
 }

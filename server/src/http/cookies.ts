@@ -1,6 +1,6 @@
 /** The two session cookies (RFC 6265bis). */
 
-export interface CookieSettings {
+interface CookieSettings {
   secure: boolean;
   /** Use the `__Host-` and `__Secure-` names, which a browser accepts over HTTPS alone. */
   prefix: boolean;

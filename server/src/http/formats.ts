@@ -19,7 +19,7 @@ const zonedInstant =
   /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i;
 
 /** RFC 3339 with a zone; refuses 31 February as well as hour 24. */
-export function isZonedInstant(text: string): boolean {
+function isZonedInstant(text: string): boolean {
   const match = zonedInstant.exec(text);
   if (match === null) return false;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match

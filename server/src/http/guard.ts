@@ -34,7 +34,7 @@ declare module 'fastify' {
   }
 }
 
-export interface GuardSettings {
+interface GuardSettings {
   authenticate: Authenticate;
   cookies: SessionCookies;
   allowedOrigins: ReadonlySet<string>;

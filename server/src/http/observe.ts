@@ -19,7 +19,7 @@ import {
 import { chooseWriteHead, prepareHead, type ResponseHead, type WriteHead } from './response-head.ts';
 
 /** A 200 that a shortcut found without waiting for anything. */
-export type ShortAnswer = {
+type ShortAnswer = {
   /** With its charset. */
   readonly contentType: string;
   readonly body: string;
@@ -41,7 +41,7 @@ declare module 'fastify' {
   }
 }
 
-export type ObserverOptions = {
+type ObserverOptions = {
   /** Undefined when the log level is above info. */
   accessLog: AccessLog | undefined;
   histogram: { series(method: string, route: string, status: number): RequestSeries };
@@ -76,7 +76,7 @@ type MountedShortcut = { find: Shortcut; record: StatusRecord };
 const mostPipelined = 100;
 
 /** The route of requests that match none, in the log and in the histogram. */
-export const unmatchedRoute = 'unmatched';
+const unmatchedRoute = 'unmatched';
 
 const securityHeaders = [
   ['x-content-type-options', 'nosniff'],

@@ -20,7 +20,7 @@ declare module 'fastify' {
 
 type Json = { [member: string]: unknown };
 
-export interface ApiDescription {
+interface ApiDescription {
   title: string;
   version: string;
   description: string;

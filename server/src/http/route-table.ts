@@ -1,7 +1,7 @@
 import type { RouteOptions } from 'fastify';
 
 /** Which methods a path has, for 405 and its Allow header. Asked only when no route matched. */
-export interface RouteTable {
+interface RouteTable {
   add(route: Pick<RouteOptions, 'method' | 'url'>): void;
   methodsAt(path: string): string[];
 }

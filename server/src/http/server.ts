@@ -18,7 +18,7 @@ import { createValidatorCompiler, refuseBodyFields } from './validation.ts';
 /** Accounts need little; a route that needs more says so. */
 const bodyLimit = 64 * 1024;
 
-export interface ServerSettings {
+interface ServerSettings {
   observer: Observer;
   trustedProxies: readonly string[];
   compiler: LazyCompiler;

@@ -5,7 +5,7 @@ import type { Keyring } from './keyring.ts';
 import type { SessionTokens } from './sessions.ts';
 
 /** The session that tokens are issued for. */
-export interface TokenSubject {
+interface TokenSubject {
   userId: string;
   sessionId: string;
   /** When the session ends unless it is refreshed. */

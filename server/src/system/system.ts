@@ -3,7 +3,7 @@ import type { Health } from '@irontrack/contract/system.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { Database } from '../database/database.ts';
 
-export const appName = 'IronTrack';
+const appName = 'IronTrack';
 
 export interface System {
   health(): Promise<{ status: 200 | 503; body: Health }>;

@@ -20,7 +20,7 @@ export type AccessLog = {
   write(part: AccessLinePart, requestId: string, durationMs: number, userId: string | undefined): void;
 };
 
-export type AccessLogOptions = {
+type AccessLogOptions = {
   /** Takes a line with its newline. */
   writer: { write(line: string): void };
   format: 'json' | 'pretty';

@@ -10,7 +10,7 @@ export type WriteChunk = (
   done: (error: NodeJS.ErrnoException | null, written: number) => void,
 ) => void;
 
-export type LineWriterOptions = {
+type LineWriterOptions = {
   /** Where the lines go; 1 is standard output. Nobody else may write there, or lines interleave. */
   fd: number;
   /** Bytes that may wait for a slow reader before lines are dropped. */

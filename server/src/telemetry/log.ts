@@ -48,7 +48,7 @@ export async function openLog(
   return pino(options, { write: (line: string) => writer.write(prettify(line)) });
 }
 
-export type DescribedError = {
+type DescribedError = {
   type: string;
   message: string;
   code?: string;
@@ -63,7 +63,7 @@ export type DescribedError = {
  * their errors (the statement, its parameters, the row in `detail`) stays out: that is where passwords and e-mail
  * addresses would be.
  */
-export function describeError(error: unknown, depth = 0): DescribedError {
+function describeError(error: unknown, depth = 0): DescribedError {
   if (!(error instanceof Error))
     return { type: typeof error, message: 'Something that is no Error was thrown.' };
   const described: DescribedError = { type: error.name, message: error.message };

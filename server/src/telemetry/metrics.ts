@@ -4,7 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { RequestHistogram } from './request-histogram.ts';
 
 /** Parts of the service whose state is read at every scrape. */
-export type MetricSources = {
+type MetricSources = {
   database: { load(): { busy: number; waiting: number } };
   hashQueue: { readonly running: number; readonly waiting: number };
   caches: readonly {

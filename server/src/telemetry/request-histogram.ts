@@ -7,7 +7,7 @@ export type RequestSeries = {
 };
 
 /** Upper bounds in seconds: /me is answered in a tenth of a millisecond, a sign-in hashes for fifty. */
-export const durationBuckets = [
+const durationBuckets = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const;
 const boundsMs = Float64Array.from(durationBuckets, (seconds) => seconds * 1000);

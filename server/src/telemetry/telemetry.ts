@@ -19,7 +19,7 @@ export type Telemetry = {
   close(): Promise<void>;
 };
 
-export type TelemetryOptions = {
+type TelemetryOptions = {
   /** One of pino's levels, or `silent`. */
   level: string;
   format: LogFormat;

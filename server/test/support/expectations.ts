@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ProblemCode, problems, problemType } from '@irontrack/contract/problems.ts';
 import { type Answer, member, type Person, type TestService, textMember } from './service.ts';
 
-export const userFields = [
+const userFields = [
   'createdAt',
   'email',
   'id',
@@ -90,7 +90,7 @@ export function assertInvalid(answer: Answer, ...faults: string[]): void {
   assert.deepEqual(found.sort(), faults.toSorted());
 }
 
-export interface SetCookie {
+interface SetCookie {
   value: string;
   /** In the order they came, without Max-Age. */
   attributes: string[];

@@ -12,7 +12,7 @@ import { openTelemetry } from '../../src/telemetry/telemetry.ts';
 import { createTestDatabase } from './database.ts';
 
 /** A clock that can be moved ahead. */
-export interface TestClock {
+interface TestClock {
   now(): Date;
   advance(milliseconds: number): void;
 }
@@ -29,7 +29,7 @@ export interface TestService {
   close(): Promise<void>;
 }
 
-export interface TestServiceOptions {
+interface TestServiceOptions {
   /** Beside these: cheap hashes, no limits, a silent log. */
   environment?: Readonly<Record<string, string>>;
   /** Another way to the database than straight: through a proxy that misbehaves, say. */

@@ -13,7 +13,7 @@ const majorVersion = '18';
 const unfinishedPrefix = 'postgresql.new-';
 const passwordFile = 'irontrack.password';
 
-export interface ClusterPlan {
+interface ClusterPlan {
   dataDir: string;
   clusterDir: string;
   binaries: Binaries;

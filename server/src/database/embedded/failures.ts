@@ -73,7 +73,7 @@ export function explainFailure(program: string, output: string, dataDir: string)
 }
 
 /** The last line that carries a verdict, without its time stamp; the last line of all when none does. */
-export function explainingLine(output: string): string {
+function explainingLine(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
   const verdict = lines.findLast((line) => /\b(PANIC|FATAL|ERROR|error):/.test(line)) ?? lines.at(-1);
   if (verdict === undefined) return 'it ended without a word';

@@ -12,7 +12,7 @@ import { errorCode } from './failures.ts';
 import { isShortSocketFolder } from './listener.ts';
 import { runProgram } from './run.ts';
 
-export interface PostmasterFile {
+interface PostmasterFile {
   pid: number;
   socketFolder: string;
   /** 'starting', 'ready', 'stopping' or 'standby'. */

@@ -14,7 +14,7 @@ import { exitStatus, StartupError } from '../../startup-error.ts';
 import type { DatabaseConnection } from '../embedded.ts';
 import { asStartupError, dataFolderFull } from './failures.ts';
 
-export interface DataFolderLock {
+interface DataFolderLock {
   /** Tells later commands where the database of this process listens. */
   publish(connection: DatabaseConnection): void;
   release(): void;

@@ -10,7 +10,7 @@ import { clearLeftovers, readPostmasterFile } from './leftovers.ts';
 import { cannotRun, neutralFolder, postgresEnvironment, runProgram } from './run.ts';
 import { postgresArguments, type Settings } from './settings.ts';
 
-export interface PostmasterPlan {
+interface PostmasterPlan {
   clusterDir: string;
   logFile: string;
   binaries: Binaries;
