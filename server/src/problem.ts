@@ -27,12 +27,23 @@ export class Problem extends Error {
   }
 }
 
-/** A body, query or path that does not validate: every bad field, not only the first. */
+/** A body of 64 KiB can hold thousands of faults; nobody reads more than these, nor more than a few in a sentence. */
+export const mostFaults = 100;
+const mostInSentence = 5;
+
+/** A body, query or path that does not validate: every bad field up to a bound, not only the first. */
 export class ValidationProblem extends Problem {
   readonly details: readonly ValidationDetail[];
 
   constructor(details: readonly ValidationDetail[]) {
-    super('validation-failed', details.map((detail) => `${detail.field}: ${detail.message}`).join('; '));
-    this.details = details;
+    const kept = details.slice(0, mostFaults);
+    super('validation-failed', describe(kept));
+    this.details = kept;
   }
+}
+
+function describe(details: readonly ValidationDetail[]): string {
+  const named = details.slice(0, mostInSentence).map(({ field, message }) => `${field}: ${message}`);
+  const more = details.length - named.length;
+  return more === 0 ? named.join('; ') : `${named.join('; ')}; and ${more} more`;
 }

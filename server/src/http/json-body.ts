@@ -3,7 +3,7 @@
  * valid UTF-8, and a bounded depth. NUL characters are refused too, since PostgreSQL text cannot hold them.
  */
 import type { ValidationDetail } from '@irontrack/contract/problem-body.ts';
-import { ValidationProblem } from '../problem.ts';
+import { mostFaults, ValidationProblem } from '../problem.ts';
 
 const deepest = 32;
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -31,6 +31,7 @@ export function parseFormBody(bytes: Buffer): Record<string, string> {
   const faults: ValidationDetail[] = [];
   const values = new Map<string, string>();
   for (const [name, value] of fields) {
+    if (faults.length >= mostFaults) break;
     if (values.has(name)) faults.push(fault('duplicate', name, 'A field appears twice'));
     values.set(name, value);
     const reason = unusableText(value) ?? unusableText(name);
@@ -100,6 +101,8 @@ interface Findings {
 }
 
 function inspect(value: unknown, field: string, found: Findings): void {
+  // From here on members go uncounted; that a field appears twice may then be said wrongly, but beyond the bound.
+  if (found.faults.length >= mostFaults) return;
   if (typeof value === 'string') {
     const reason = unusableText(value);
     if (reason !== undefined) found.faults.push(fault('string_unicode', field, reason));

@@ -2,13 +2,10 @@
 import type { ValidationDetail } from '@irontrack/contract/problem-body.ts';
 import { Ajv, type ErrorObject } from 'ajv';
 import type { FastifyRequest, FastifySchemaCompiler, preValidationHookHandler } from 'fastify';
-import { ValidationProblem } from '../problem.ts';
+import { mostFaults, ValidationProblem } from '../problem.ts';
 import { formats, missingFromPassword } from './formats.ts';
 import { unusableText } from './json-body.ts';
 import type { LazyCompiler } from './lazy-compiler.ts';
-
-/** A body of 64 KiB can hold thousands of unknown fields; nobody reads more faults than this. */
-const mostDetails = 100;
 
 const options = {
   allErrors: true,
@@ -39,7 +36,7 @@ export function createValidatorCompiler({ defer }: LazyCompiler): FastifySchemaC
 
 /** What a route that takes no body does before anything else: no field of a body is known to it. */
 export const refuseBodyFields: preValidationHookHandler = ({ body }, _reply, done) => {
-  const fields = typeof body === 'object' && body !== null ? Object.keys(body).slice(0, mostDetails) : [];
+  const fields = typeof body === 'object' && body !== null ? Object.keys(body).slice(0, mostFaults) : [];
   const faults = fields.map((field) => ({ ...unknownField(), field: field.slice(0, 100) }));
   done(faults.length === 0 ? undefined : new ValidationProblem(faults));
 };
@@ -78,7 +75,7 @@ function describeFaults(errors: readonly ErrorObject[]): ValidationDetail[] {
     // A union reports each of its branches; the client made one mistake.
     if (detail === undefined || details.some((known) => known.field === detail.field)) continue;
     details.push(detail);
-    if (details.length === mostDetails) break;
+    if (details.length === mostFaults) break;
   }
   return details;
 }

@@ -278,3 +278,29 @@ for (const path of [
     expectProblem(answer, answer.status);
   });
 }
+
+const form = [['content-type', 'application/x-www-form-urlencoded']] as const;
+const nuls = JSON.stringify(Array.from({ length: 7_000 }, () => '\0'));
+const halves = Array.from({ length: 5_000 }, (_, index) => `${index}=%00`).join('&');
+const query = Array.from({ length: 400 }, (_, index) => `${index}=%00`).join('&');
+
+for (const [what, message] of [
+  ['a form of 30,000 equal fields', post(raw('a&'.repeat(30_000)), form, '/api/v1/auth/login')],
+  ['a form of 5,000 fields with a NUL', post(raw(halves), form, '/api/v1/auth/login')],
+  ['a list of 7,000 texts with a NUL', post(raw(nuls))],
+  [
+    'a query of 400 fields with a NUL',
+    compose('GET', `/api/v1/audit?${query}`, [...base, ['authorization', `Bearer ${superuser.accessToken}`]]),
+  ],
+] as const) {
+  test(`the answer to ${what} names a hundred faults, five of them in the sentence`, async () => {
+    const answer = await ask(service.url, message);
+    expectProblem(answer, 422);
+    assert.ok(answer.body.length < 32_768, `${answer.body.length} bytes`);
+    const details = member(JSON.parse(answer.body), 'details');
+    assert.ok(Array.isArray(details));
+    assert.equal(details.length, 100);
+    const detail = String(member(JSON.parse(answer.body), 'detail'));
+    assert.match(detail, /^([^;]+; ){5}and 95 more$/);
+  });
+}
