@@ -66,9 +66,15 @@ async function assertQueueEmpty(): Promise<void> {
 test('of sixty sign-ins at once each gets a session or a 503 that says when to come back, and /me goes on', async () => {
   const before = await countRows('sessions');
   const { email, password } = person;
-  const send = () => call(service, '/api/v1/auth/login', { json: { email, password } });
+  const order: number[] = [];
+  const send = async () => {
+    const answer = await call(service, '/api/v1/auth/login', { json: { email, password } });
+    order.push(answer.status);
+    return answer;
+  };
   const admitted = countAdmitted(await burst(Array.from({ length: 60 }, () => send)), 200);
   assert.ok(admitted > 0, 'nobody was let in');
+  assert.equal(order[0], 503, 'who is turned away is told so at the door, not after a wait');
   assert.equal((await countRows('sessions')) - before, admitted, 'who was refused has no session');
   const failures = await service.sql`select id from audit_entries where action = 'user.sign_in_failed'`;
   assert.equal(failures.length, 0, 'a full queue is no wrong password');
