@@ -25,9 +25,12 @@ const issue = createAccessTokenIssuer({ key, issuer: 'irontrack', audience: 'iro
 const { token: goodToken, claims: goodClaims } = issue({ ...ids, nowSeconds: now });
 const [goodHeader = '', goodPayload = '', goodSignature = ''] = goodToken.split('.');
 
-const findOwnKey = (kid: string): KeyObject | undefined => (kid === key.kid ? key.publicKey : undefined);
-const check = (token: string, change: { nowSeconds?: number; findKey?: typeof findOwnKey } = {}) =>
-  verifyAccessToken(token, {
+function findOwnKey(kid: string): KeyObject | undefined {
+  return kid === key.kid ? key.publicKey : undefined;
+}
+
+function check(token: string, change: { nowSeconds?: number; findKey?: typeof findOwnKey } = {}) {
+  return verifyAccessToken(token, {
     findKey: findOwnKey,
     issuer: 'irontrack',
     audience: 'irontrack',
@@ -35,17 +38,23 @@ const check = (token: string, change: { nowSeconds?: number; findKey?: typeof fi
     leewaySeconds: 5,
     ...change,
   });
+}
 
-const encode = (part: string | Buffer): string => Buffer.from(part).toString('base64url');
+function encode(part: string | Buffer): string {
+  return Buffer.from(part).toString('base64url');
+}
+
 /** A token of any header and payload with a signature of ours that is truly valid over them. */
-const forge = (header: unknown, payload: unknown, signer: KeyObject = key.privateKey): string => {
+function forge(header: unknown, payload: unknown, signer: KeyObject = key.privateKey): string {
   const text = (part: unknown): string => (typeof part === 'string' ? part : JSON.stringify(part));
   return signParts(encode(text(header)), encode(text(payload)), signer);
-};
-const signParts = (header: string, payload: string, signer: KeyObject = key.privateKey): string => {
+}
+
+function signParts(header: string, payload: string, signer: KeyObject = key.privateKey): string {
   const signed = `${header}.${payload}`;
   return `${signed}.${encode(sign(null, Buffer.from(signed), signer))}`;
-};
+}
+
 const header = { alg: 'EdDSA', typ: 'at+jwt', kid: key.kid };
 
 test('verifies what it issued and returns its claims', () => {
@@ -98,12 +107,12 @@ test('a retired key verifies as long as it is found, and no longer', () => {
   assert.equal(check(token), undefined);
 });
 
-const hmacToken = (alg: string, secret: string | Buffer): string => {
+function hmacToken(alg: string, secret: string | Buffer): string {
   const signed = `${encode(JSON.stringify({ ...header, alg }))}.${goodPayload}`;
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
-};
+}
 
-const malleate = (token: string): string => {
+function malleate(token: string): string {
   // S + L is the same scalar; RFC 8032 section 5.1.7 demands S < L.
   const order = 2n ** 252n + 27742317777372353535851937790883648493n;
   const [, , text = ''] = token.split('.');
@@ -111,26 +120,27 @@ const malleate = (token: string): string => {
   const s = BigInt(`0x${Buffer.from(signature.subarray(32)).reverse().toString('hex')}`) + order;
   const bytes = Buffer.from(s.toString(16).padStart(64, '0'), 'hex').reverse();
   return `${token.slice(0, token.lastIndexOf('.'))}.${encode(Buffer.concat([signature.subarray(0, 32), bytes]))}`;
-};
+}
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const rsaToken = (): string => {
+function rsaToken(): string {
   const signed = `${encode(JSON.stringify({ ...header, alg: 'RS256' }))}.${goodPayload}`;
   return `${signed}.${encode(sign('sha256', Buffer.from(signed), rsa.privateKey))}`;
-};
+}
 
-const otherBits = (text: string): string => {
+function otherBits(text: string): string {
   // The last character carries bits past the last byte; another character means the same bytes to a lax decoder.
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   return text.slice(0, -1) + alphabet.charAt(alphabet.indexOf(text.slice(-1)) ^ 1);
-};
+}
 
 const spki = key.publicKey.export({ format: 'pem', type: 'spki' });
 const small = { ...goodClaims };
-const without = (name: keyof AccessTokenClaims): Partial<AccessTokenClaims> => {
+function without(name: keyof AccessTokenClaims): Partial<AccessTokenClaims> {
   const { [name]: _, ...rest } = small;
   return rest;
-};
+}
+
 const compact = JSON.stringify(goodClaims);
 
 // Most of these are signed with the real key: the signature holds and the token must be refused all the same.

@@ -7,7 +7,7 @@ import { type KeyObject, sign, verify } from 'node:crypto';
 import { decodeBase64url } from './base64url.ts';
 
 /** Times in whole seconds since 1970, as RFC 7519 has them. */
-export type AccessTokenClaims = {
+export interface AccessTokenClaims {
   iss: string;
   aud: string;
   /** The user's id. */
@@ -18,16 +18,16 @@ export type AccessTokenClaims = {
   jti: string;
   iat: number;
   exp: number;
-};
+}
 
 type AccessTokenSubject = Pick<AccessTokenClaims, 'sub' | 'sid' | 'jti'> & { nowSeconds: number };
 
-type AccessTokenIssuerOptions = {
+interface AccessTokenIssuerOptions {
   key: { kid: string; privateKey: KeyObject };
   issuer: string;
   audience: string;
   ttlSeconds: number;
-};
+}
 
 export type AccessTokenIssuer = (subject: AccessTokenSubject) => { token: string; claims: AccessTokenClaims };
 
@@ -36,7 +36,7 @@ export type AccessTokenIssuer = (subject: AccessTokenSubject) => { token: string
  *
  * The returned function takes about as long as one Ed25519 signature (25 to 45 us) and does not yield.
  */
-export const createAccessTokenIssuer = (options: AccessTokenIssuerOptions): AccessTokenIssuer => {
+export function createAccessTokenIssuer(options: AccessTokenIssuerOptions): AccessTokenIssuer {
   const { key, issuer, audience, ttlSeconds } = options;
   const header = Buffer.from(`{"alg":"EdDSA","typ":"at+jwt","kid":"${key.kid}"}`).toString('base64url');
   return ({ sub, sid, jti, nowSeconds }) => {
@@ -53,9 +53,9 @@ export const createAccessTokenIssuer = (options: AccessTokenIssuerOptions): Acce
     const signature = sign(null, Buffer.from(signed, 'latin1'), key.privateKey);
     return { token: `${signed}.${signature.toString('base64url')}`, claims };
   };
-};
+}
 
-type AccessTokenVerifierOptions = {
+interface AccessTokenVerifierOptions {
   /** The public key of that name if it may verify now: the current one, or a retired one in its overlap. */
   findKey: (kid: string) => KeyObject | undefined;
   issuer: string;
@@ -63,7 +63,7 @@ type AccessTokenVerifierOptions = {
   nowSeconds: number;
   /** How far other nodes' clocks may be off. */
   leewaySeconds: number;
-};
+}
 
 // Ours have about 480 characters with UUIDs for ids.
 const maxTokenLength = 2048;
@@ -78,7 +78,7 @@ const anyKid = /^[A-Za-z0-9_-]{43}$/;
  * Parses a JSON object in its one compact spelling: whatever has duplicate members, spaces, odd escapes or 1e3 does
  * not come out as it went in. Two parsers that disagree about such a text are how checks are bypassed.
  */
-const parseCompactObject = (text: string): Readonly<Record<string, unknown>> | undefined => {
+function parseCompactObject(text: string): Readonly<Record<string, unknown>> | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -88,9 +88,9 @@ const parseCompactObject = (text: string): Readonly<Record<string, unknown>> | u
   const isObject = (it: unknown): it is Readonly<Record<string, unknown>> =>
     typeof it === 'object' && it !== null && !Array.isArray(it);
   return isObject(value) && JSON.stringify(value) === text ? value : undefined;
-};
+}
 
-const readKid = (encodedHeader: string): string | undefined => {
+function readKid(encodedHeader: string): string | undefined {
   const text = decodeBase64url(encodedHeader)?.toString('latin1');
   if (text === undefined) return undefined;
   const own = ownHeader.exec(text);
@@ -102,15 +102,17 @@ const readKid = (encodedHeader: string): string | undefined => {
   const { alg, typ, kid } = header;
   if (alg !== 'EdDSA' || typ !== 'at+jwt' || typeof kid !== 'string' || !anyKid.test(kid)) return undefined;
   return kid;
-};
+}
 
-const isId = (value: unknown): value is string =>
-  typeof value === 'string' && value.length > 0 && value.length <= 64;
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= 64;
+}
 
-const isTime = (value: unknown): value is number =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
 
-const readClaims = (encoded: string, options: AccessTokenVerifierOptions): AccessTokenClaims | undefined => {
+function readClaims(encoded: string, options: AccessTokenVerifierOptions): AccessTokenClaims | undefined {
   const text = decodeBase64url(encoded)?.toString('utf8');
   const payload = text === undefined ? undefined : parseCompactObject(text);
   if (payload === undefined) return undefined;
@@ -123,7 +125,7 @@ const readClaims = (encoded: string, options: AccessTokenVerifierOptions): Acces
   if (nbf !== undefined && !(isTime(nbf) && nbf <= nowSeconds + leewaySeconds)) return undefined;
   // A fresh object: no claim that was not checked travels on.
   return { iss: issuer, aud: audience, sub, sid, jti, iat, exp };
-};
+}
 
 /**
  * Verifies a compact JWS made by `createAccessTokenIssuer` and never throws, whatever the text. It is refused unless
@@ -134,10 +136,10 @@ const readClaims = (encoded: string, options: AccessTokenVerifierOptions): Acces
  * Costs one Ed25519 verification (64 to 110 us) without yielding, and next to nothing for a token of wrong shape.
  * What it returns says nothing of the session, which may be over: that is the caller's to ask.
  */
-export const verifyAccessToken = (
+export function verifyAccessToken(
   token: string,
   options: AccessTokenVerifierOptions,
-): AccessTokenClaims | undefined => {
+): AccessTokenClaims | undefined {
   if (token.length > maxTokenLength) return undefined;
   const headerEnd = token.indexOf('.');
   const payloadEnd = token.lastIndexOf('.');
@@ -153,4 +155,4 @@ export const verifyAccessToken = (
   // refuses them (and a further dot) afterwards.
   if (!verify(null, Buffer.from(token.slice(0, payloadEnd), 'utf8'), key, signature)) return undefined;
   return readClaims(payload, options);
-};
+}

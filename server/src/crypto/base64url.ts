@@ -5,7 +5,7 @@
  *
  * @returns the bytes, or undefined when the text is not the canonical spelling of any bytes
  */
-export const decodeBase64url = (text: string): Buffer | undefined => {
+export function decodeBase64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url');
   return bytes.toString('base64url') === text ? bytes : undefined;
-};
+}

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createHashQueue, HashQueueFull } from './hash-queue.ts';
 
 /** A clock that stands still and jobs that end when told. */
-const createStage = (concurrency: number, maxWaitMs: number) => {
+function createStage(concurrency: number, maxWaitMs: number) {
   let nowMs = 1_000;
   const waits: number[] = [];
   const queue = createHashQueue({
@@ -30,7 +30,7 @@ const createStage = (concurrency: number, maxWaitMs: number) => {
     nowMs += ms;
   };
   return { queue, started, waits, add, finish, pass };
-};
+}
 
 test('runs no more jobs at once than it has slots, in the order they came', async () => {
   const { queue, started, add, finish } = createStage(2, 10_000);

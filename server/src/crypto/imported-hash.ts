@@ -48,16 +48,17 @@ const characters: Decoder = (text) => Buffer.from(text, 'utf8');
 // passlib's "adapted base64" writes "." for "+"; see https://passlib.readthedocs.io/en/stable/lib/passlib.utils.binary.html
 const ab64: Decoder = (text) => (text.includes('+') ? undefined : phcBase64(text.replaceAll('.', '+')));
 
-const readCount = (digits: string | undefined): number | undefined =>
-  digits === undefined || !/^[1-9][0-9]{0,9}$/.test(digits) ? undefined : Number(digits);
+function readCount(digits: string | undefined): number | undefined {
+  return digits === undefined || !/^[1-9][0-9]{0,9}$/.test(digits) ? undefined : Number(digits);
+}
 
-const readSaltAndKey = (format: Format, fields: Fields): { salt: Buffer; key: Buffer } | undefined => {
+function readSaltAndKey(format: Format, fields: Fields): { salt: Buffer; key: Buffer } | undefined {
   const salt = format.salt?.(fields.salt ?? '');
   const key = format.key?.(fields.key ?? '');
   const { keyBytes, saltBytes } = importedHashCaps;
   if (salt === undefined || key === undefined || salt.length > saltBytes.most) return undefined;
   return key.length < keyBytes.least || key.length > keyBytes.most ? undefined : { salt, key };
-};
+}
 
 const digestBytes: Readonly<Record<string, number>> = { sha1: 20, sha256: 32, sha512: 64 };
 
@@ -119,7 +120,7 @@ const readArgon2: Reader = (_format, fields) => {
   return (password) => verifyArgon2(encoded, password);
 };
 
-type Format = {
+interface Format {
   name: string;
   pattern: RegExp;
   read: Reader;
@@ -127,7 +128,8 @@ type Format = {
   key?: Decoder;
   /** What the system did to the password before hashing it. */
   prepare?: (password: string) => string;
-};
+}
+
 type Reader = (format: Format, fields: Fields) => ImportedHashCheck | undefined;
 
 const bcryptBody = String.raw`(?<encoded>\$2[aby]\$(?<cost>[0-9]{2})\$[./A-Za-z0-9]{53})`;
@@ -211,11 +213,11 @@ const maxStoredLength = 512;
  * @param stored the hash as the other system stored it
  * @returns the check, or undefined when the format is unknown, malformed, or costs more than `importedHashCaps`
  */
-export const readImportedHash = (stored: string): ImportedHashCheck | undefined => {
+export function readImportedHash(stored: string): ImportedHashCheck | undefined {
   if (stored.length > maxStoredLength) return undefined;
   for (const format of formats) {
     const fields = format.pattern.exec(stored)?.groups;
     if (fields !== undefined) return format.read(format, fields);
   }
   return undefined;
-};
+}

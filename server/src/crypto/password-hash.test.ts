@@ -6,10 +6,10 @@ import { type Argon2Parameters, createPasswordHasher, isBelowOwaspMinimum } from
 
 const cheap: Argon2Parameters = { memoryKib: 64, passes: 2, parallelism: 1 };
 
-const createHasher = (parameters: Argon2Parameters = cheap, maxWaitMs = 60_000) => {
+function createHasher(parameters: Argon2Parameters = cheap, maxWaitMs = 60_000) {
   const queue = createHashQueue({ concurrency: 2, maxWaitMs, now: () => performance.now() });
   return createPasswordHasher({ parameters, queue, randomBytes });
-};
+}
 
 test('verifies what it hashed, and nothing else', async () => {
   const hasher = createHasher();

@@ -3,35 +3,35 @@ import { hash as hashArgon2, verify as verifyArgon2 } from '@node-rs/argon2';
 import type { HashQueue } from './hash-queue.ts';
 import { readImportedHash } from './imported-hash.ts';
 
-export type Argon2Parameters = {
+export interface Argon2Parameters {
   /** Memory of one hash in KiB. */
   memoryKib: number;
   passes: number;
   parallelism: number;
-};
+}
 
-type PasswordCheck = {
+interface PasswordCheck {
   matches: boolean;
   /** True only on a match: the stored hash is weaker than configured or was made elsewhere; store a new one. */
   needsRenewal: boolean;
-};
+}
 
 /** Every method waits its turn in the queue and can throw HashQueueFull. */
-export type PasswordHasher = {
+export interface PasswordHasher {
   /** @returns an Argon2id PHC string with the configured parameters, about 97 characters */
   hash(password: string): Promise<string>;
   /** A stored hash that cannot be read, or costs more than the caps allow, matches nothing, after the work of one. */
   verify(storedHash: string, password: string): Promise<PasswordCheck>;
   /** Does the work of verifying against a current hash and forgets the answer: for accounts that do not exist. */
   spend(password: string): Promise<void>;
-};
+}
 
-type PasswordHasherOptions = {
+interface PasswordHasherOptions {
   parameters: Argon2Parameters;
   queue: HashQueue;
   /** A cryptographic source, such as `randomBytes` of node:crypto. */
   randomBytes: (size: number) => Buffer;
-};
+}
 
 // RFC 9106 section 4 recommends both; they are also what the library makes by itself.
 const saltBytes = 16;
@@ -42,21 +42,27 @@ const ownHash = new RegExp(
     String.raw`\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$`,
 );
 
-const readOwnParameters = (stored: string): Argon2Parameters | undefined => {
+function readOwnParameters(stored: string): Argon2Parameters | undefined {
   const fields = ownHash.exec(stored)?.groups;
   if (fields === undefined) return undefined;
   return { memoryKib: Number(fields.m), passes: Number(fields.t), parallelism: Number(fields.p) };
-};
+}
 
 // What an attacker pays is memory held times passes made over it; many passes over little memory fit on a GPU, so
 // less memory is weaker whatever the passes. Lanes change neither and only spread the work.
-const isWeaker = (stored: Argon2Parameters, wanted: Argon2Parameters): boolean =>
-  stored.memoryKib < wanted.memoryKib || stored.memoryKib * stored.passes < wanted.memoryKib * wanted.passes;
+function isWeaker(stored: Argon2Parameters, wanted: Argon2Parameters): boolean {
+  return (
+    stored.memoryKib < wanted.memoryKib || stored.memoryKib * stored.passes < wanted.memoryKib * wanted.passes
+  );
+}
 
-const isSame = (left: Argon2Parameters, right: Argon2Parameters): boolean =>
-  left.memoryKib === right.memoryKib &&
-  left.passes === right.passes &&
-  left.parallelism === right.parallelism;
+function isSame(left: Argon2Parameters, right: Argon2Parameters): boolean {
+  return (
+    left.memoryKib === right.memoryKib &&
+    left.passes === right.passes &&
+    left.parallelism === right.parallelism
+  );
+}
 
 const noMatch: PasswordCheck = { matches: false, needsRenewal: false };
 
@@ -69,11 +75,11 @@ const noMatch: PasswordCheck = { matches: false, needsRenewal: false };
  *
  * Passwords are normalised to NFKC, so that what two keyboards call the same password is the same.
  */
-export const createPasswordHasher = ({
+export function createPasswordHasher({
   parameters,
   queue,
   randomBytes,
-}: PasswordHasherOptions): PasswordHasher => {
+}: PasswordHasherOptions): PasswordHasher {
   const { memoryKib, passes, parallelism } = parameters;
   const encode = (bytes: Buffer): string => bytes.toString('base64').replaceAll('=', '');
   // A random key is the hash of no password that anybody knows and takes the whole work to refute; hashing a random
@@ -118,7 +124,7 @@ export const createPasswordHasher = ({
       await queue.run(() => spendNow(password));
     },
   };
-};
+}
 
 // OWASP Password Storage Cheat Sheet, "Argon2id": configurations of equal strength.
 // https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id
@@ -131,5 +137,6 @@ const owaspMinima: readonly { memoryKib: number; passes: number }[] = [
 ];
 
 /** True when no row of OWASP's table of minimum Argon2id configurations is met; the start-up warning asks this. */
-export const isBelowOwaspMinimum = ({ memoryKib, passes }: Argon2Parameters): boolean =>
-  !owaspMinima.some((least) => memoryKib >= least.memoryKib && passes >= least.passes);
+export function isBelowOwaspMinimum({ memoryKib, passes }: Argon2Parameters): boolean {
+  return !owaspMinima.some((least) => memoryKib >= least.memoryKib && passes >= least.passes);
+}

@@ -17,16 +17,19 @@ import {
 } from './refresh-token.ts';
 
 const sessionId = '01890a5d-ac96-774b-bcce-b302099a8057';
-const count = (from: number): Buffer => Buffer.from(Array.from({ length: 32 }, (_, index) => from + index));
+function count(from: number): Buffer {
+  return Buffer.from(Array.from({ length: 32 }, (_, index) => from + index));
+}
+
 const tagKey = count(0);
 const secret = count(100);
 const salt = count(200);
 
-const parse = (text: string) => {
+function parse(text: string) {
   const token = parseRefreshToken(text);
   assert.ok(token !== undefined);
   return token;
-};
+}
 
 // Made by Python's hmac and hashlib from the layout in the module's comment: a token outlives the version of the
 // server that made it, so the layout may not drift.

@@ -34,7 +34,7 @@ export const rotationSaltBytes = 32;
  * session gets there after 68 years. */
 export const maxRefreshGeneration = 2_147_483_647;
 
-export type RefreshToken = {
+export interface RefreshToken {
   /** The session's UUID in its canonical lower-case spelling. */
   sessionId: string;
   /** 1 for the token of the sign-in, one more for each rotation. */
@@ -43,7 +43,7 @@ export type RefreshToken = {
   secret: Buffer;
   /** 16 bytes. */
   tag: Buffer;
-};
+}
 
 const uuidText = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -52,68 +52,70 @@ const uuidText = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$
  *
  * @throws {RangeError} for a text that is not a UUID in lower case
  */
-export const encodeUuid = (uuid: string): Buffer => {
+export function encodeUuid(uuid: string): Buffer {
   if (!uuidText.test(uuid)) throw new RangeError('Not a UUID in lower case.');
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');
-};
+}
 
 /**
  * The canonical text of a UUID.
  *
  * @throws {RangeError} for anything but 16 bytes
  */
-export const decodeUuid = (bytes: Buffer): string => {
+export function decodeUuid(bytes: Buffer): string {
   if (bytes.length !== 16) throw new RangeError(`A UUID has 16 bytes, not ${bytes.length}.`);
   const hex = bytes.toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-};
+}
 
-const encodeGeneration = (generation: number): Buffer => {
+function encodeGeneration(generation: number): Buffer {
   if (!Number.isInteger(generation) || generation < 1 || generation > maxRefreshGeneration) {
     throw new RangeError(`A generation is between 1 and ${maxRefreshGeneration}.`);
   }
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(generation);
   return bytes;
-};
+}
 
 // A key or salt that is empty or short by a mistake in a query would pass for a weak one in silence.
-const requireBytes = (bytes: Buffer, size: number, what: string): Buffer => {
+function requireBytes(bytes: Buffer, size: number, what: string): Buffer {
   if (bytes.length !== size) throw new RangeError(`The ${what} has ${size} bytes, not ${bytes.length}.`);
   return bytes;
-};
+}
 
 /** The first 16 bytes of the HMAC under the session's tag key (32 bytes); 2^-128 to hit by guessing. */
-const tagRefreshToken = (
+function tagRefreshToken(
   tagKey: Buffer,
   { sessionId, generation, secret }: Omit<RefreshToken, 'tag'>,
-): Buffer =>
-  createHmac('sha256', requireBytes(tagKey, refreshTagKeyBytes, 'tag key'))
+): Buffer {
+  return createHmac('sha256', requireBytes(tagKey, refreshTagKeyBytes, 'tag key'))
     .update(encodeUuid(sessionId))
     .update(encodeGeneration(generation))
     .update(requireBytes(secret, refreshSecretBytes, 'secret'))
     .digest()
     .subarray(0, layout.end - layout.tag);
+}
 
 /**
  * The text that the client gets, 91 characters of base64url.
  *
  * @throws {RangeError} for ids, generations, secrets or keys of the wrong form
  */
-export const encodeRefreshToken = (tagKey: Buffer, token: Omit<RefreshToken, 'tag'>): string =>
-  Buffer.concat([
+export function encodeRefreshToken(tagKey: Buffer, token: Omit<RefreshToken, 'tag'>): string {
+  return Buffer.concat([
     encodeUuid(token.sessionId),
     encodeGeneration(token.generation),
     token.secret,
     tagRefreshToken(tagKey, token),
   ]).toString('base64url');
+}
 
 /**
  * Takes a token apart and proves nothing: ask `tagMatches`, then `secretMatches`. Never throws.
  *
  * @returns undefined for any text that is not the one spelling of a token
  */
-export const parseRefreshToken = (text: string): RefreshToken | undefined => {
+export function parseRefreshToken(text: string): RefreshToken | undefined {
   if (text.length !== encodedLength) return undefined;
   const bytes = decodeBase64url(text);
   if (bytes?.length !== layout.end) return undefined;
@@ -125,18 +127,22 @@ export const parseRefreshToken = (text: string): RefreshToken | undefined => {
     secret: bytes.subarray(layout.secret, layout.tag),
     tag: bytes.subarray(layout.tag),
   };
-};
+}
 
 /** True when the token was issued for this session by somebody with its tag key; in constant time. */
-export const tagMatches = (tagKey: Buffer, token: RefreshToken): boolean =>
-  timingSafeEqual(tagRefreshToken(tagKey, token), token.tag);
+export function tagMatches(tagKey: Buffer, token: RefreshToken): boolean {
+  return timingSafeEqual(tagRefreshToken(tagKey, token), token.tag);
+}
 
 /** What the database stores of a secret: SHA-256, 32 bytes. No salt or stretching, as there are 256 bits to guess. */
-export const hashRefreshSecret = (secret: Buffer): Buffer => hash('sha256', secret, 'buffer');
+export function hashRefreshSecret(secret: Buffer): Buffer {
+  return hash('sha256', secret, 'buffer');
+}
 
 /** Compares a secret with a stored hash in constant time; false for a hash of another length. */
-export const secretMatches = (secret: Buffer, storedHash: Buffer): boolean =>
-  storedHash.length === 32 && timingSafeEqual(hashRefreshSecret(secret), storedHash);
+export function secretMatches(secret: Buffer, storedHash: Buffer): boolean {
+  return storedHash.length === 32 && timingSafeEqual(hashRefreshSecret(secret), storedHash);
+}
 
 /**
  * The secret that follows a secret: the same inputs give the same successor, on every node and as often as asked.
@@ -146,12 +152,13 @@ export const secretMatches = (secret: Buffer, storedHash: Buffer): boolean =>
  * @returns 32 bytes, the secret of `predecessor.generation + 1`
  * @throws {RangeError} for material of the wrong form
  */
-export const deriveSuccessorSecret = (predecessor: Omit<RefreshToken, 'tag'>, rotationSalt: Buffer): Buffer =>
-  createHmac('sha256', requireBytes(predecessor.secret, refreshSecretBytes, 'secret'))
+export function deriveSuccessorSecret(predecessor: Omit<RefreshToken, 'tag'>, rotationSalt: Buffer): Buffer {
+  return createHmac('sha256', requireBytes(predecessor.secret, refreshSecretBytes, 'secret'))
     .update(requireBytes(rotationSalt, rotationSaltBytes, 'rotation salt'))
     .update(encodeUuid(predecessor.sessionId))
     .update(encodeGeneration(predecessor.generation + 1))
     .digest();
+}
 
 /**
  * Draws what a new session needs.
@@ -159,10 +166,10 @@ export const deriveSuccessorSecret = (predecessor: Omit<RefreshToken, 'tag'>, ro
  * @param randomBytes a cryptographic source, such as `randomBytes` of node:crypto
  * @returns the token's text for the client; generation, tag key and hash of the secret for the database
  */
-export const createFirstRefreshToken = (
+export function createFirstRefreshToken(
   sessionId: string,
   randomBytes: (size: number) => Buffer,
-): { token: string; generation: number; tagKey: Buffer; currentHash: Buffer } => {
+): { token: string; generation: number; tagKey: Buffer; currentHash: Buffer } {
   const tagKey = randomBytes(refreshTagKeyBytes);
   const secret = randomBytes(refreshSecretBytes);
   const generation = 1;
@@ -172,18 +179,18 @@ export const createFirstRefreshToken = (
     tagKey,
     currentHash: hashRefreshSecret(secret),
   };
-};
+}
 
 /**
  * Rotates: the successor of a token, as text for the client and hash for the database. For the first use of the
  * predecessor pass a fresh salt and store it with the hash; for a second use within the grace pass the stored salt
  * and the same successor comes out.
  */
-export const createSuccessor = (
+export function createSuccessor(
   tagKey: Buffer,
   predecessor: Omit<RefreshToken, 'tag'>,
   rotationSalt: Buffer,
-): { token: string; generation: number; currentHash: Buffer } => {
+): { token: string; generation: number; currentHash: Buffer } {
   const secret = deriveSuccessorSecret(predecessor, rotationSalt);
   const generation = predecessor.generation + 1;
   return {
@@ -191,4 +198,4 @@ export const createSuccessor = (
     generation,
     currentHash: hashRefreshSecret(secret),
   };
-};
+}

@@ -11,8 +11,9 @@ import { loadOrCreateSigningKeyFile, readSigningKeyFile, rotateSigningKeyFile } 
 
 const root = await mkdtemp(join(tmpdir(), 'irontrack-signing-key-'));
 after(() => rm(root, { recursive: true }));
-const inFreshFolder = async (): Promise<string> =>
-  join(await mkdtemp(join(root, 'case-')), 'keys', 'signing.jwk');
+async function inFreshFolder(): Promise<string> {
+  return join(await mkdtemp(join(root, 'case-')), 'keys', 'signing.jwk');
+}
 
 test('makes a key once, for its owner alone, and leaves nothing else behind', async () => {
   const path = await inFreshFolder();

@@ -15,8 +15,9 @@ type RandomBytes = (size: number) => Buffer;
 // A JWK of this kind has 200 bytes; a file of megabytes is something else by mistake.
 const maxFileBytes = 4096;
 
-const readErrorCode = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+function readErrorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
 
 /**
  * Reads the key file.
@@ -25,7 +26,7 @@ const readErrorCode = (error: unknown): string =>
  * @throws {SigningKeyError} when others may read it, or its content is not a usable key
  * @throws the file system's own error for anything else, such as a missing permission
  */
-export const readSigningKeyFile = async (path: string): Promise<SigningKey | undefined> => {
+export async function readSigningKeyFile(path: string): Promise<SigningKey | undefined> {
   let file: Awaited<ReturnType<typeof open>>;
   try {
     file = await open(path, 'r');
@@ -51,9 +52,9 @@ export const readSigningKeyFile = async (path: string): Promise<SigningKey | und
   } finally {
     await file.close();
   }
-};
+}
 
-const syncFolder = async (path: string): Promise<void> => {
+async function syncFolder(path: string): Promise<void> {
   // Windows cannot open a folder, and its file systems journal the entry by themselves.
   if (process.platform === 'win32') return;
   const folder = await open(path, 'r');
@@ -62,10 +63,10 @@ const syncFolder = async (path: string): Promise<void> => {
   } finally {
     await folder.close();
   }
-};
+}
 
 /** Writes the key beside its place and hands over the path, so that the place only ever holds a whole key. */
-const writeBeside = async (path: string, key: SigningKey, randomBytes: RandomBytes): Promise<string> => {
+async function writeBeside(path: string, key: SigningKey, randomBytes: RandomBytes): Promise<string> {
   const beside = `${path}.${randomBytes(8).toString('hex')}.new`;
   const file = await open(beside, 'wx', 0o600);
   try {
@@ -80,7 +81,7 @@ const writeBeside = async (path: string, key: SigningKey, randomBytes: RandomByt
     await file.close();
   }
   return beside;
-};
+}
 
 /**
  * Reads the key at the path, or makes one there. Processes that start together end with the same key: a hard link
@@ -88,10 +89,10 @@ const writeBeside = async (path: string, key: SigningKey, randomBytes: RandomByt
  *
  * @throws as `readSigningKeyFile`, and the file system's error where the folder cannot be written
  */
-export const loadOrCreateSigningKeyFile = async (
+export async function loadOrCreateSigningKeyFile(
   path: string,
   randomBytes: RandomBytes,
-): Promise<SigningKey> => {
+): Promise<SigningKey> {
   const present = await readSigningKeyFile(path);
   if (present !== undefined) return present;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -109,16 +110,16 @@ export const loadOrCreateSigningKeyFile = async (
   } finally {
     await unlink(beside);
   }
-};
+}
 
-type RotateSigningKeyOptions = {
+interface RotateSigningKeyOptions {
   randomBytes: RandomBytes;
   /**
    * Awaited while the old key is still in place: the moment to publish both public keys, so that no token is signed
    * by a key that a verifier has not heard of and the old key's tokens outlive it. If it throws, nothing changes.
    */
   beforeReplace?: (previous: SigningKey | undefined, next: SigningKey) => Promise<void>;
-};
+}
 
 /**
  * Puts a new key in the place of the old one in one step. Of two rotations at once the later rename stays; the other
@@ -126,10 +127,10 @@ type RotateSigningKeyOptions = {
  *
  * @returns the key that was there, if any, and the one that is there now
  */
-export const rotateSigningKeyFile = async (
+export async function rotateSigningKeyFile(
   path: string,
   { randomBytes, beforeReplace }: RotateSigningKeyOptions,
-): Promise<{ previous: SigningKey | undefined; next: SigningKey }> => {
+): Promise<{ previous: SigningKey | undefined; next: SigningKey }> {
   const previous = await readSigningKeyFile(path);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const next = createSigningKey(randomBytes(32));
@@ -143,4 +144,4 @@ export const rotateSigningKeyFile = async (
   }
   await syncFolder(dirname(path));
   return { previous, next };
-};
+}

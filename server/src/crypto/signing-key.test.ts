@@ -11,7 +11,9 @@ import {
 } from './signing-key.ts';
 
 const good = createSigningKey(randomBytes(32));
-const goodJwk = (): Record<string, unknown> => JSON.parse(serializeSigningKey(good));
+function goodJwk(): Record<string, unknown> {
+  return JSON.parse(serializeSigningKey(good));
+}
 
 test('a key survives being written and read', () => {
   const read = parseSigningKey(serializeSigningKey(good));

@@ -3,22 +3,22 @@ import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'n
 import { decodeBase64url } from './base64url.ts';
 
 /** What a JWKS shows of a key (RFC 8037, RFC 7517). */
-export type PublicSigningJwk = {
+export interface PublicSigningJwk {
   kty: 'OKP';
   crv: 'Ed25519';
   x: string;
   kid: string;
   use: 'sig';
   alg: 'EdDSA';
-};
+}
 
-export type SigningKey = {
+export interface SigningKey {
   /** RFC 7638 thumbprint, SHA-256, 43 characters of base64url. */
   kid: string;
   privateKey: KeyObject;
   publicKey: KeyObject;
   publicJwk: PublicSigningJwk;
-};
+}
 
 /** A key that must not be used. The message says why and what to do, and never shows the key. */
 export class SigningKeyError extends Error {
@@ -53,7 +53,7 @@ const smallOrderPoints: ReadonlySet<string> = new Set([
 ]);
 
 /** Why these 32 bytes are no secret, or undefined. Random bytes fall into a class below less than once in 10^13. */
-const findWeakness = (seed: Buffer): string | undefined => {
+function findWeakness(seed: Buffer): string | undefined {
   const published = publishedSecrets.get(seed.toString('hex'));
   if (published !== undefined) return `it is the published test key of ${published}`;
   const distinct = new Set(seed).size;
@@ -62,14 +62,15 @@ const findWeakness = (seed: Buffer): string | undefined => {
   const step = (seed.readUInt8(1) - seed.readUInt8(0)) & 0xff;
   const regular = seed.every((byte, index) => byte === ((seed.readUInt8(0) + index * step) & 0xff));
   return regular ? 'it is a regular sequence of bytes' : undefined;
-};
+}
 
 // RFC 8410 section 7: the fixed PKCS #8 wrapping before the 32 bytes of the seed.
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
-const computeKid = (x: string): string =>
+function computeKid(x: string): string {
   // RFC 7638 section 3: the required members in lexical order, nothing else, no space.
-  createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
+  return createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
+}
 
 /**
  * Makes the key that belongs to a seed.
@@ -77,7 +78,7 @@ const computeKid = (x: string): string =>
  * @param seed 32 bytes from a cryptographic source
  * @throws {SigningKeyError} for a seed of another length, a published one, or one that is plainly not random
  */
-export const createSigningKey = (seed: Buffer): SigningKey => {
+export function createSigningKey(seed: Buffer): SigningKey {
   if (seed.length !== 32) throw new SigningKeyError(`An Ed25519 key has 32 bytes, not ${seed.length}.`);
   const weakness = findWeakness(seed);
   if (weakness !== undefined) {
@@ -94,26 +95,27 @@ export const createSigningKey = (seed: Buffer): SigningKey => {
   const kid = computeKid(x);
   const publicJwk: PublicSigningJwk = { kty: 'OKP', crv: 'Ed25519', x, kid, use: 'sig', alg: 'EdDSA' };
   return { kid, privateKey, publicKey, publicJwk };
-};
+}
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
-const parseJson = (text: string): unknown => {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     // The parser's own message quotes the text, and the text is a private key.
     return undefined;
   }
-};
+}
 
-const read32Bytes = (value: unknown): Buffer | undefined => {
+function read32Bytes(value: unknown): Buffer | undefined {
   const bytes = typeof value === 'string' ? decodeBase64url(value) : undefined;
   return bytes?.length === 32 ? bytes : undefined;
-};
+}
 
-const requireEd25519 = (jwk: Readonly<Record<string, unknown>>, operation: 'sign' | 'verify'): void => {
+function requireEd25519(jwk: Readonly<Record<string, unknown>>, operation: 'sign' | 'verify'): void {
   if (jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519') {
     throw new SigningKeyError('The signing key is not an Ed25519 JWK: expected "kty":"OKP","crv":"Ed25519".');
   }
@@ -130,7 +132,7 @@ const requireEd25519 = (jwk: Readonly<Record<string, unknown>>, operation: 'sign
       `The signing key says that it is not for this use ("key_ops" lacks "${operation}").`,
     );
   }
-};
+}
 
 /**
  * Reads a private key from the text of a JWK (RFC 8037 section 2). A `kid` in it is passed over: ours is always the
@@ -138,7 +140,7 @@ const requireEd25519 = (jwk: Readonly<Record<string, unknown>>, operation: 'sign
  *
  * @throws {SigningKeyError} for anything but one usable Ed25519 private key whose two halves belong together
  */
-export const parseSigningKey = (text: string): SigningKey => {
+export function parseSigningKey(text: string): SigningKey {
   const jwk = parseJson(text);
   if (!isRecord(jwk)) {
     throw new SigningKeyError(`The signing key is not a JSON object with a private JWK. ${makeNewKey}`);
@@ -159,14 +161,14 @@ export const parseSigningKey = (text: string): SigningKey => {
     );
   }
   return key;
-};
+}
 
 /**
  * Reads the public key of a JWKS entry, such as a retired key that still verifies.
  *
  * @throws {SigningKeyError} for anything but an Ed25519 public key, a point of small order included
  */
-export const parsePublicSigningKey = (jwk: unknown): { kid: string; publicKey: KeyObject } => {
+export function parsePublicSigningKey(jwk: unknown): { kid: string; publicKey: KeyObject } {
   if (!isRecord(jwk)) throw new SigningKeyError('The public key is not a JWK.');
   requireEd25519(jwk, 'verify');
   const point = read32Bytes(jwk.x);
@@ -178,10 +180,10 @@ export const parsePublicSigningKey = (jwk: unknown): { kid: string; publicKey: K
   }
   const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
   return { kid: computeKid(x), publicKey };
-};
+}
 
 /** The private JWK as one line of JSON, as `parseSigningKey` reads it. Whoever holds this text can sign. */
-export const serializeSigningKey = (key: SigningKey): string => {
+export function serializeSigningKey(key: SigningKey): string {
   const { d } = key.privateKey.export({ format: 'jwk' });
   return JSON.stringify({ ...key.publicJwk, d });
-};
+}

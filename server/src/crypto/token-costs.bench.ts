@@ -34,12 +34,12 @@ const message = Buffer.from(token.slice(0, token.lastIndexOf('.')));
 const signature = sign(null, message, key.privateKey);
 
 const refresh = createFirstRefreshToken(sessionId, randomBytes);
-const rotate = (): void => {
+function rotate(): void {
   const parsed = parseRefreshToken(refresh.token);
   if (parsed === undefined || !tagMatches(refresh.tagKey, parsed)) throw new Error('The token is not good.');
   if (!secretMatches(parsed.secret, refresh.currentHash)) throw new Error('The secret is not good.');
   createSuccessor(refresh.tagKey, parsed, randomBytes(32));
-};
+}
 
 const cases: readonly [name: string, times: number, work: () => unknown][] = [
   ['node:crypto sign', 1_000, () => sign(null, message, key.privateKey)],

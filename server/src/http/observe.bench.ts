@@ -77,7 +77,9 @@ const shortMe: Shortcut = (request) => {
   const user = findUser(request);
   return user && { contentType: 'application/json; charset=utf-8', body: serialize(user), userId: user.id };
 };
-const short = (shortcut: Shortcut) => (without.has('shortcuts') ? {} : { config: { shortcut } });
+function short(shortcut: Shortcut) {
+  return without.has('shortcuts') ? {} : { config: { shortcut } };
+}
 app.get('/ping', short(shortPing), (_request, reply) => {
   reply.type('text/plain; charset=utf-8').send('OK');
 });

@@ -11,14 +11,14 @@ import { createObserver, noteUser } from './observe.ts';
 import { createRequestIds, isRequestId } from './request-id.ts';
 import { chooseWriteHead, type WriteHead, writePublicHead } from './response-head.ts';
 
-type Line = {
+interface Line {
   requestId: string;
   method: string;
   route: string;
   status: number;
   durationMs: number;
   userId?: string;
-};
+}
 
 const token = 'eyJhbGciOiJFZERTQSJ9.secret.signature';
 
@@ -99,7 +99,11 @@ async function startServer(
   return { app, observer, port, lines, counted, body, release: () => release() };
 }
 
-type Answer = { status: number; headers: http.IncomingHttpHeaders; body: string };
+interface Answer {
+  status: number;
+  headers: http.IncomingHttpHeaders;
+  body: string;
+}
 
 function ask(port: number, path: string, options: http.RequestOptions = {}, body = ''): Promise<Answer> {
   return new Promise((resolve, reject) => {

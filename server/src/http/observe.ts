@@ -19,13 +19,13 @@ import {
 import { chooseWriteHead, prepareHead, type ResponseHead, type WriteHead } from './response-head.ts';
 
 /** A 200 that a shortcut found without waiting for anything. */
-type ShortAnswer = {
+interface ShortAnswer {
   /** With its charset. */
   readonly contentType: string;
   readonly body: string;
   /** Who asked, for the log line. */
   readonly userId?: string | undefined;
-};
+}
 
 /**
  * Answers a GET at once, or declines with undefined, whereupon the request goes its normal way: through Fastify,
@@ -41,7 +41,7 @@ declare module 'fastify' {
   }
 }
 
-type ObserverOptions = {
+interface ObserverOptions {
   /** Undefined when the log level is above info. */
   accessLog: AccessLog | undefined;
   histogram: { series(method: string, route: string, status: number): RequestSeries };
@@ -52,9 +52,9 @@ type ObserverOptions = {
   isSecure: boolean;
   /** For tests; otherwise the fastest that works here. */
   writePreparedHead?: WriteHead;
-};
+}
 
-export type Observer = {
+export interface Observer {
   /** What Fastify's `serverFactory` has to return. */
   createServer(handler: RequestListener, options: http.ServerOptions): http.Server;
   /** Fastify's `genReqId`: the id the response already has. */
@@ -65,9 +65,12 @@ export type Observer = {
   mount(app: FastifyInstance): void;
   /** Requests being answered now; those a shortcut answers are never seen here. */
   readonly openRequests: number;
-};
+}
 
-type MountedShortcut = { find: Shortcut; record: StatusRecord };
+interface MountedShortcut {
+  find: Shortcut;
+  record: StatusRecord;
+}
 
 /**
  * Answers of one connection that may be under way at once. node:http reads pipelined requests 64 KiB at a time whether

@@ -10,15 +10,19 @@ import { isRequestId } from './request-id.ts';
 import type { ResponseHead, WriteHead } from './response-head.ts';
 
 /** How the requests of one method and route are recorded: by status, looked up once each. */
-export type RouteRecord = {
+export interface RouteRecord {
   readonly method: string;
   readonly route: string;
   byStatus: Map<number, StatusRecord>;
-};
-export type StatusRecord = { readonly line: AccessLinePart; readonly series: RequestSeries };
+}
+
+export interface StatusRecord {
+  readonly line: AccessLinePart;
+  readonly series: RequestSeries;
+}
 
 /** What every response of one server shares. */
-export type ResponseContext = {
+export interface ResponseContext {
   /** Undefined when the log level is above info. */
   accessLog: AccessLog | undefined;
   histogram: { series(method: string, route: string, status: number): RequestSeries };
@@ -30,7 +34,7 @@ export type ResponseContext = {
   writePreparedHead: WriteHead;
   /** The record of requests that match no route, or are refused before they are routed. */
   unrouted(method: string): RouteRecord;
-};
+}
 
 /** The status of a request whose client left before the answer was complete; nginx's number for it. */
 export const clientLeft = 499;

@@ -2,12 +2,12 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
 /** The head of a 200 that is ready but for its request id and its length. */
-export type ResponseHead = {
+export interface ResponseHead {
   /** Status line and header lines, each with its line end. */
   readonly text: string;
   /** The same headers as names and values in turn. */
   readonly list: readonly string[];
-};
+}
 
 /** Puts a prepared head on a response that has no header yet; the caller ends it with a body of that many bytes. */
 export type WriteHead = (

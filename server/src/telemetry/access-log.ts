@@ -3,7 +3,7 @@
 /** The part of a line that is the same for every request of one method, route and status. */
 export type AccessLinePart = string;
 
-export type AccessLog = {
+export interface AccessLog {
   /**
    * Composes the constant part of a line, escaped; called once per method, route and status.
    *
@@ -18,15 +18,15 @@ export type AccessLog = {
    * @param userId who asked, when that is known
    */
   write(part: AccessLinePart, requestId: string, durationMs: number, userId: string | undefined): void;
-};
+}
 
-type AccessLogOptions = {
+interface AccessLogOptions {
   /** Takes a line with its newline. */
   writer: { write(line: string): void };
   format: 'json' | 'pretty';
   /** Milliseconds since the epoch. */
   now: () => number;
-};
+}
 
 // Thousandths as text, looked up: a table read is a tenth of toFixed(3).
 const thousandths = Array.from({ length: 1000 }, (_, value) => `.${String(value).padStart(3, '0')}`);

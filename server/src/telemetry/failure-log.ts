@@ -1,7 +1,10 @@
 /** Failed requests in the log: each surprise in full, but a database that is away only now and then. */
 import { Problem } from '../problem.ts';
 
-type Log = { error(members: object, sentence: string): void; warn(members: object, sentence: string): void };
+interface Log {
+  error(members: object, sentence: string): void;
+  warn(members: object, sentence: string): void;
+}
 
 export type ReportFailure = (error: unknown, requestId: string, route: string | undefined) => void;
 

@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LineWriter, type WriteChunk } from './line-writer.ts';
 
-type Asked = { text: string; done: Parameters<WriteChunk>[4] };
+interface Asked {
+  text: string;
+  done: Parameters<WriteChunk>[4];
+}
 
 /** A descriptor whose writes end when the test says so. */
 function createSlowReader() {

@@ -10,7 +10,7 @@ export type WriteChunk = (
   done: (error: NodeJS.ErrnoException | null, written: number) => void,
 ) => void;
 
-type LineWriterOptions = {
+interface LineWriterOptions {
   /** Where the lines go; 1 is standard output. Nobody else may write there, or lines interleave. */
   fd: number;
   /** Bytes that may wait for a slow reader before lines are dropped. */
@@ -20,7 +20,7 @@ type LineWriterOptions = {
   /** The line, with its newline, that says lines were dropped, written once there is room again. */
   describeDropped?: (count: number) => string;
   write?: WriteChunk;
-};
+}
 
 // 64 KiB a write: 15,000 lines a second are then 30 writes a second. The slack lets a 4 KiB string of three-byte
 // characters be encoded without asking for its exact length first.

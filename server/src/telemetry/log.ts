@@ -48,7 +48,7 @@ export async function openLog(
   return pino(options, { write: (line: string) => writer.write(prettify(line)) });
 }
 
-type DescribedError = {
+interface DescribedError {
   type: string;
   message: string;
   code?: string;
@@ -56,7 +56,7 @@ type DescribedError = {
   /** Frames only: the first lines of a stack repeat the message. */
   stack?: string;
   cause?: DescribedError;
-};
+}
 
 /**
  * What the log says of an error: its kind, its sentence, where it came from and what caused it. What drivers hang on

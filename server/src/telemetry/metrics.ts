@@ -4,7 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { RequestHistogram } from './request-histogram.ts';
 
 /** Parts of the service whose state is read at every scrape. */
-type MetricSources = {
+interface MetricSources {
   database: { load(): { busy: number; waiting: number } };
   hashQueue: { readonly running: number; readonly waiting: number };
   caches: readonly {
@@ -12,9 +12,9 @@ type MetricSources = {
     readonly counts: { readonly hits: number; readonly misses: number };
     readonly size: number;
   }[];
-};
+}
 
-export type Metrics = {
+export interface Metrics {
   requests: RequestHistogram;
   /** A password job got its slot after so many milliseconds. */
   hashWaited(waitMs: number): void;
@@ -27,7 +27,7 @@ export type Metrics = {
   /** The text for `/metrics` and its content type. */
   page: { readonly contentType: string; metrics(): Promise<string> };
   close(): void;
-};
+}
 
 const delayResolutionMs = 10;
 

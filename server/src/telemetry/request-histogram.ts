@@ -1,10 +1,10 @@
 import { Histogram, type Registry } from 'prom-client';
 
 /** Where the requests of one method, route and status are counted; looked up once, then kept by the caller. */
-export type RequestSeries = {
+export interface RequestSeries {
   /** Counts one request. */
   observe(durationMs: number): void;
-};
+}
 
 /** Upper bounds in seconds: /me is answered in a tenth of a millisecond, a sign-in hashes for fifty. */
 const durationBuckets = [
@@ -18,7 +18,11 @@ const described = {
   help: 'Time from reading a request to handing its answer to the socket, by method, route and status.',
 };
 
-type Labels = { method: string; route: string; status: string };
+interface Labels {
+  method: string;
+  route: string;
+  status: string;
+}
 type Counted = Labels & { series: Series };
 
 /**

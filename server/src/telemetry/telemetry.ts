@@ -8,7 +8,7 @@ import { type Metrics, openMetrics } from './metrics.ts';
 const longestCloseMs = 2000;
 
 /** What a process says about itself. */
-export type Telemetry = {
+export interface Telemetry {
   log: Logger;
   /** Undefined when the level is above info: then requests leave no lines. */
   accessLog: AccessLog | undefined;
@@ -17,15 +17,15 @@ export type Telemetry = {
   print(line: string): void;
   /** Writes out what is left; nothing may be logged afterwards. */
   close(): Promise<void>;
-};
+}
 
-type TelemetryOptions = {
+interface TelemetryOptions {
   /** One of pino's levels, or `silent`. */
   level: string;
   format: LogFormat;
   /** Where the lines go: 1 is standard output. Nothing else may write there. */
   fd: number;
-};
+}
 
 /** Opens log and metrics of the process. Lines that wait when it exits are written by an exit listener. */
 export async function openTelemetry({ level, format, fd }: TelemetryOptions): Promise<Telemetry> {
