@@ -285,8 +285,8 @@ const halves = Array.from({ length: 5_000 }, (_, index) => `${index}=%00`).join(
 const query = Array.from({ length: 400 }, (_, index) => `${index}=%00`).join('&');
 
 for (const [what, message] of [
-  ['a form of 30,000 equal fields', post(raw('a&'.repeat(30_000)), form, '/api/v1/auth/login')],
-  ['a form of 5,000 fields with a NUL', post(raw(halves), form, '/api/v1/auth/login')],
+  ['a form of 30,000 equal fields', post(raw('a&'.repeat(30_000)), form, '/api/v1/access/signin')],
+  ['a form of 5,000 fields with a NUL', post(raw(halves), form, '/api/v1/access/signin')],
   ['a list of 7,000 texts with a NUL', post(raw(nuls))],
   [
     'a query of 400 fields with a NUL',
