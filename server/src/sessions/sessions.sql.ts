@@ -180,3 +180,16 @@ export async function deleteDeadSessions(sql: Sql, before: Date, limit: number):
     returning id`;
   return rows.length;
 }
+
+/**
+ * As `deleteDeadSessions`, for those that nobody refreshed. It reads every live session (some 0.4 s a million), since
+ * an index on `idle_ends_at` would cost each refresh its heap-only update.
+ */
+export async function deleteIdleSessions(sql: Sql, before: Date, limit: number): Promise<number> {
+  const rows = await sql`
+    delete from sessions where id in (
+      select id from sessions where idle_ends_at < ${before} and ended_at is null limit ${limit}
+    )
+    returning id`;
+  return rows.length;
+}

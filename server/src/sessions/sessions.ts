@@ -15,6 +15,7 @@ import { createRotation } from './rotation.ts';
 import { createTokenIssuer } from './session-tokens.ts';
 import {
   deleteDeadSessions,
+  deleteIdleSessions,
   endLiveSession,
   endLiveSessionsOfUser,
   findOwner,
@@ -185,6 +186,7 @@ export function createSessions(needs: Needs): Sessions {
 
     async tidy(endedBefore) {
       while ((await deleteDeadSessions(database.sql, endedBefore, tidyBatchSize)) === tidyBatchSize);
+      while ((await deleteIdleSessions(database.sql, endedBefore, tidyBatchSize)) === tidyBatchSize);
     },
   };
 }

@@ -21,17 +21,18 @@ async function addEntries(count: number, at: Date): Promise<void> {
     from generate_series(1, ${count})`;
 }
 
-async function addSessions(
-  count: number,
-  userAgent: string,
-  absoluteEnd: Date,
-  ended: Date | null,
-): Promise<void> {
+interface Ends {
+  idle: Date;
+  absolute: Date;
+  ended: Date | null;
+}
+
+async function addSessions(count: number, userAgent: string, { idle, absolute, ended }: Ends): Promise<void> {
   await sql`
     insert into sessions (id, user_id, tag_key, current_hash, created_at, last_seen_at, idle_ends_at,
       absolute_ends_at, ended_at, user_agent)
-    select gen_random_uuid(), ${person.id}, '', '', ${daysAgo(400)}, ${daysAgo(400)}, ${absoluteEnd},
-      ${absoluteEnd}, ${ended}, ${userAgent}
+    select gen_random_uuid(), ${person.id}, '', '', ${daysAgo(400)}, ${daysAgo(400)}, ${idle}, ${absolute},
+      ${ended}, ${userAgent}
     from generate_series(1, ${count})`;
 }
 
@@ -62,20 +63,27 @@ test('within an hour all audit entries past their retention are gone, however ma
 });
 
 test('within an hour sessions that have been dead for more than 30 days are gone, all others stay', async () => {
-  await addSessions(2_500, 'ended long ago', daysAgo(-300), daysAgo(30.1));
-  await addSessions(1_200, 'expired long ago', daysAgo(30.1), null);
-  await addSessions(10, 'ended lately', daysAgo(-300), daysAgo(29.9));
-  await addSessions(10, 'expired lately', daysAgo(29.9), null);
-  await addSessions(10, 'live', daysAgo(-1), null);
-  const countOld = async () =>
-    (await countSessions('ended long ago')) + (await countSessions('expired long ago'));
-  assert.equal(await countOld(), 3_700);
+  const [old, recent, ahead] = [daysAgo(30.1), daysAgo(29.9), daysAgo(-1)];
+  const ends = {
+    'ended long ago': { idle: ahead, absolute: ahead, ended: old },
+    'idle long ago': { idle: old, absolute: ahead, ended: null },
+    'too old long ago': { idle: ahead, absolute: old, ended: null },
+    'ended lately': { idle: ahead, absolute: ahead, ended: recent },
+    'idle lately': { idle: recent, absolute: ahead, ended: null },
+    'too old lately': { idle: ahead, absolute: recent, ended: null },
+    live: { idle: ahead, absolute: ahead, ended: null },
+  };
+  const gone = ['ended long ago', 'idle long ago', 'too old long ago'];
+  const isGone = async () => (await Promise.all(gone.map(countSessions))).every((count) => count === 0);
+  for (const [userAgent, times] of Object.entries(ends)) {
+    await addSessions(gone.includes(userAgent) ? 1_500 : 10, userAgent, times);
+  }
   mock.timers.tick(hourMs);
-  await eventually(async () => (await countOld()) === 0);
-  await addSessions(1, 'ended long ago', daysAgo(-300), daysAgo(31));
+  await eventually(isGone);
+  for (const userAgent of gone) await addSessions(1, userAgent, { idle: old, absolute: old, ended: old });
   mock.timers.tick(hourMs);
-  await eventually(async () => (await countOld()) === 0);
-  for (const kept of ['ended lately', 'expired lately', 'live'])
+  await eventually(isGone);
+  for (const kept of Object.keys(ends).filter((name) => !gone.includes(name)))
     assert.equal(await countSessions(kept), 10, kept);
   const { accessToken, refreshToken } = person;
   assert.equal((await call(service, '/api/v1/access/me', { bearer: accessToken })).status, 200);
