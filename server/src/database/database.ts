@@ -8,7 +8,7 @@ import { compileStatement, type Sql } from './sql.ts';
 /** A URL, or where the embedded database is. */
 export type DatabaseAddress = string | DatabaseConnection;
 
-export interface DatabaseSettings {
+interface DatabaseSettings {
   address: DatabaseAddress;
   /** Connections at most. */
   poolSize: number;
@@ -84,7 +84,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
 }
 
 /** `onnotify` is the library's own, though its types do not list it; announcements.test.ts shows that it works. */
-export interface ConnectionEvents {
+interface ConnectionEvents {
   onclose?: (connectionId: number) => void;
   onnotify?: (channel: string, payload: string) => void;
 }
