@@ -73,10 +73,11 @@ export async function createSuperuserAccount(
     if (!(error instanceof Problem)) throw error;
     // Another node that starts at the same moment has just made it.
     if (isPrimaryAdministrator && (await primaryAdministratorExists(database.sql))) return false;
-    const advice = error.code === 'email-taken' ? `${email} belongs to an account already.` : error.message;
-    throw new StartupError(exitStatus.unavailable, `The superuser cannot be created: ${advice}`, {
-      cause: error,
-    });
+    const isTaken = error.code === 'email-taken';
+    const advice = isTaken ? `${email} belongs to an account already.` : error.message;
+    const asked = isPrimaryAdministrator ? exitStatus.badConfiguration : exitStatus.wrongUsage;
+    const status = isTaken ? asked : exitStatus.unavailable;
+    throw new StartupError(status, `The superuser cannot be created: ${advice}`, { cause: error });
   } finally {
     await database.close();
   }

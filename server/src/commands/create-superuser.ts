@@ -1,9 +1,9 @@
 import { text } from 'node:stream/consumers';
 import { isEmail, normalizeEmail } from '../email.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
-import { withDatabase } from './addresses.ts';
 import { createSuperuserAccount } from './administrator.ts';
 import type { Command, CommandContext } from './command.ts';
+import { withDatabase } from './database-access.ts';
 
 export const createSuperuser: Command = {
   summary: 'Create an account with the role superuser.',

@@ -1,5 +1,5 @@
-import { withDatabase } from './addresses.ts';
 import type { Command } from './command.ts';
+import { withDatabase } from './database-access.ts';
 
 export const migrateCommand: Command = {
   summary: 'Bring the database schema up to date. Safe to run from several machines at once.',

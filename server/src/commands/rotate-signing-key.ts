@@ -7,8 +7,8 @@ import { type Database, openDatabase } from '../database/database.ts';
 import { migrate } from '../database/migrations.ts';
 import { announceSigningKeys, insertSigningKey, revokeSigningKey } from '../sessions/keyring.sql.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
-import { openDatabaseAccess } from './addresses.ts';
 import type { Command } from './command.ts';
+import { openDatabaseAccess } from './database-access.ts';
 import { asKeyError, signingKeyPath } from './signing-key.ts';
 
 export const rotateSigningKey: Command = {

@@ -10,9 +10,9 @@ import { requireConnections } from '../database/pool-size.ts';
 import type { App } from '../http/app.ts';
 import type { Lifecycle } from '../system/system.ts';
 import { openTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
-import { openDatabaseAccess } from './addresses.ts';
 import { createPrimaryAdministrator } from './administrator.ts';
 import type { Command } from './command.ts';
+import { openDatabaseAccess } from './database-access.ts';
 import { explainListening, removeDeadSocket } from './listen-errors.ts';
 import { loadSigningKey } from './signing-key.ts';
 

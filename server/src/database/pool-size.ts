@@ -25,7 +25,7 @@ export async function requireConnections(
     if (needed <= row.most - row.reserved) return;
     throw new StartupError(
       exitStatus.badConfiguration,
-      `DATABASE_POOL_SIZE is too large for this database: nodes x (pool + ${extraConnections}) = ` +
+      `DATABASE_POOL_SIZE is too large for this database: workers x (pool + ${extraConnections}) = ` +
         `${nodes} x (${poolSize} + ${extraConnections}) = ${needed}, and max_connections - reserved = ` +
         `${row.most} - ${row.reserved} = ${row.most - row.reserved}. Lower it, or raise max_connections.`,
     );

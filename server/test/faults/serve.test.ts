@@ -70,7 +70,7 @@ test('create-superuser works while a server runs, with the password from standar
   const answer = await signIn('second@example.org', password);
   assert.equal(answer.status, 200);
   const again = await runCommand(args, environment, `${password}\n`);
-  assert.equal(again.status, 69);
+  assert.equal(again.status, 64);
   assert.match(again.stderr, /belongs to an account already/);
 });
 
