@@ -30,6 +30,29 @@ export async function insertAuditEntry(sql: Sql, { id, at, source, event }: NewE
        ${event.details ?? {}}::jsonb)`;
 }
 
+/** As `insertAuditEntry` for each of many, in one statement. */
+export async function insertAuditEntries(sql: Sql, entries: readonly NewEntry[]): Promise<void> {
+  const rows = entries.map(({ id, at, source, event }) => ({
+    id,
+    at,
+    action: event.action,
+    actor_id: event.actorId ?? null,
+    subject_id: event.subjectId ?? null,
+    session_id: event.sessionId ?? null,
+    ip_address: source.ipAddress,
+    user_agent: source.userAgent,
+    request_id: source.requestId,
+    details: event.details ?? {},
+  }));
+  await sql`
+    insert into audit_entries
+      (id, at, action, actor_id, subject_id, session_id, ip_address, user_agent, request_id, details)
+    select id, at, action, actor_id, subject_id, session_id, ip_address, user_agent, request_id, details
+    from jsonb_to_recordset(${rows}::jsonb) as entry
+      (id uuid, at timestamptz, action text, actor_id uuid, subject_id uuid, session_id uuid, ip_address text,
+       user_agent text, request_id text, details jsonb)`;
+}
+
 interface EntryRow extends Omit<AuditEntry, 'at'> {
   at: Date;
 }

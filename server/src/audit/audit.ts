@@ -9,6 +9,7 @@ import {
   type AuditEvent,
   countAuditEntries,
   deleteAuditEntries,
+  insertAuditEntries,
   insertAuditEntry,
   selectAuditEntries,
 } from './audit.sql.ts';
@@ -16,6 +17,8 @@ import {
 export interface Audit {
   /** Writes one entry with the database or in the transaction it is given. */
   record(sql: Sql, source: RequestSource, event: AuditEvent): Promise<void>;
+  /** Writes many entries in one statement. */
+  recordAll(sql: Sql, source: RequestSource, events: readonly AuditEvent[]): Promise<void>;
   list(query: AuditQuery, source: RequestSource): Promise<AuditPage>;
   /** Deletes what is older than the retention. */
   tidy(olderThan: Date): Promise<void>;
@@ -33,6 +36,11 @@ const batchSize = 1_000;
 export function createAudit({ database, clock }: { database: Database; clock: Clock }): Audit {
   return {
     record: (sql, source, event) => insertAuditEntry(sql, { id: uuidv7(), at: clock(), source, event }),
+    async recordAll(sql, source, events) {
+      const at = clock();
+      const entries = events.map((event) => ({ id: uuidv7(), at, source, event }));
+      await insertAuditEntries(sql, entries);
+    },
     async list(query, source) {
       const sql = database.forRequest(source.requestId);
       const limit = query.pageSize;

@@ -163,15 +163,14 @@ export function createSessions(needs: Needs): Sessions {
       const now = clock();
       const ended = await database.transaction(source.requestId, async (tx) => {
         const ids = await endLiveSessionsOfUser(tx, caller.user.id, 'revoked', now, caller.sessionId);
-        for (const sessionId of ids) {
-          const subjectId = caller.user.id;
-          await audit.record(tx, source, {
-            action: 'session.revoked',
-            actorId: subjectId,
-            subjectId,
-            sessionId,
-          });
-        }
+        const subjectId = caller.user.id;
+        const events = ids.map((sessionId) => ({
+          action: 'session.revoked' as const,
+          actorId: subjectId,
+          subjectId,
+          sessionId,
+        }));
+        await audit.recordAll(tx, source, events);
         return ids;
       });
       for (const id of ended) callers.forgetSession(id);

@@ -85,6 +85,25 @@ test('a refresh is seen in the list of sessions as the same session, later', asy
   }
 });
 
+test('a person ends twenty thousand other sessions at once, each with its entry in the trail', async () => {
+  const slow = await startTestService();
+  const here = await enter(slow);
+  const count = 20_000;
+  await slow.sql`
+    insert into sessions (id, user_id, tag_key, current_hash, created_at, last_seen_at, idle_ends_at, absolute_ends_at)
+    select gen_random_uuid(), ${here.id}, '', '', now(), now(), now() + interval '1 day', now() + interval '1 day'
+    from generate_series(1, ${count})`;
+  const answer = await call(slow, '/api/v1/sessions/me', { method: 'DELETE', bearer: here.accessToken });
+  assert.equal(answer.status, 204, JSON.stringify(answer.body));
+  const [found] = await slow.sql`
+    select count(*)::int as count, count(distinct a.id)::int as ids
+    from audit_entries a join sessions s on s.id = a.session_id
+    where a.action = 'session.revoked' and a.subject_id = ${here.id} and a.actor_id = ${here.id}
+      and a.request_id = ${answer.headers.get('x-request-id')} and a.ip_address = '127.0.0.1'
+      and a.details = '{}'::jsonb`;
+  assert.deepEqual(found, { count, ids: count });
+});
+
 test('a person ends all other sessions and stays signed in here', async () => {
   const here = await enter(service);
   const elsewhere = [await signIn(service, here), await signIn(service, here)];
