@@ -20,12 +20,15 @@ export async function emailExists(sql: Sql, email: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Has this account ever had a session from that address? Sessions are kept for a while after their end. */
-export async function hadSessionFrom(sql: Sql, email: string, address: string): Promise<boolean> {
-  const rows = await sql`
-    select 1 as found from sessions s join users u on u.id = s.user_id
-    where u.email = ${email} and s.ip_address = ${address} limit 1`;
-  return rows.length > 0;
+/** Where the account's latest sessions came from, those that have ended too: they are kept for a while. */
+export async function selectSessionAddresses(sql: Sql, email: string, limit: number): Promise<string[]> {
+  const rows = await sql<{ address: string }>`
+    select distinct ip_address as address from (
+      select s.ip_address from sessions s join users u on u.id = s.user_id
+      where u.email = ${email} and s.ip_address is not null
+      order by s.last_seen_at desc limit ${limit}
+    ) latest`;
+  return rows.map((row) => row.address);
 }
 
 export async function insertAccount(tx: Sql, account: NewAccount): Promise<User> {

@@ -19,12 +19,12 @@ import {
   type Credentials,
   emailExists,
   findCredentials,
-  hadSessionFrom,
   insertAccount,
   replacePasswordHash,
+  selectSessionAddresses,
   updateName,
 } from './accounts.sql.ts';
-import type { Attempt, AttemptLimits } from './attempt-limits.ts';
+import { type Attempt, type AttemptLimits, networkOf } from './attempt-limits.ts';
 
 /** What it takes to make an account. The e-mail is normalised, the password is a PHC string. */
 export interface NewAccount {
@@ -239,6 +239,16 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
       return user;
     },
   };
+}
+
+/** An account's own addresses are looked for among this many of its sessions, the latest first. */
+const sessionsLookedAt = 1_000;
+
+/** Has this account had a session from that network? By network, since that is what the limits count. */
+async function hadSessionFrom(sql: Sql, email: string, address: string): Promise<boolean> {
+  const network = networkOf(address);
+  const addresses = await selectSessionAddresses(sql, email, sessionsLookedAt);
+  return addresses.some((known) => networkOf(known) === network);
 }
 
 /** Says in the words of the contract that no hash slot will be free in time. */

@@ -108,7 +108,7 @@ function* keysOf({ account, address }: Attempt): Generator<[Scope, string]> {
 }
 
 /** An IPv6 subscriber holds at least a /64 and can take any address in it; IPv4 counts by the address. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;
   if (!address.includes(':')) return address;

@@ -82,6 +82,16 @@ test('an account that is guessed from many addresses is refused to strangers and
   );
 });
 
+test('the owner is known by the IPv6 network of an earlier session, whatever the address in it', async () => {
+  const { account } = attemptLimits['sign-in'];
+  const person = await signUp(service);
+  assert.equal((await signIn(person.email, '2001:db8:7:7::1', goodPassword)).status, 200);
+  const seconds = account.seconds;
+  expectTooMany(await exceed(account.points, () => signIn(person.email, newAddress())), seconds);
+  assert.equal((await signIn(person.email, '2001:db8:7:7:aaaa::2', goodPassword)).status, 200, 'the same');
+  expectTooMany(await signIn(person.email, '2001:db8:7:8::1', goodPassword), seconds);
+});
+
 test('an address that guesses many accounts is refused, others are not', async () => {
   const { address: limit } = attemptLimits['sign-in'];
   const person = await signUp(service);
