@@ -202,7 +202,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
 
   const before = (now: Date, ageMs: number) => new Date(now.getTime() - ageMs);
   const chores: readonly Chore[] = [
-    { name: 'renew the signing key', everyMs: minuteMs, run: () => keyring.renew() },
+    { name: 'renew the signing key', everyMs: minuteMs, run: () => keyring.reload() },
     {
       name: 'delete dead sessions',
       everyMs: 60 * minuteMs,

@@ -25,10 +25,11 @@ export interface Keyring {
   find(kid: string): KeyObject | undefined;
   /** Looks in the database for a key that another node may have started to use a moment ago. */
   findNew(kid: string): Promise<KeyObject | undefined>;
-  /** Reads the key file and the database anew: a key was added, replaced or cut off. */
+  /**
+   * Reads the key file and the database anew (a key was added, replaced or cut off) and moves the current key's time
+   * ahead; called by the housekeeping more often than `renewalMs`.
+   */
   reload(): Promise<void>;
-  /** Moves the current key's time ahead; called by the housekeeping more often than `renewalMs`. */
-  renew(): Promise<void>;
   /** The JWKS. */
   list(): PublicSigningJwk[];
 }
@@ -123,6 +124,17 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
     await readKeys();
   }
 
+  let reloading: Promise<void> = Promise.resolve();
+
+  async function loadAndRenew(): Promise<void> {
+    try {
+      await load();
+    } finally {
+      // Whether or not the own file can be read: a key that was cut off elsewhere must not go on verifying here.
+      await renew();
+    }
+  }
+
   return {
     async open() {
       await load();
@@ -147,15 +159,12 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
       await lookUp;
       return find(kid);
     },
-    async reload() {
-      try {
-        await load();
-      } finally {
-        // Whether or not the own file can be read: a key that was cut off elsewhere must not go on verifying here.
-        await renew();
-      }
+    reload() {
+      // One after the other: of two at once the one that read the older file could have the last word.
+      const reloaded = reloading.then(loadAndRenew);
+      reloading = reloaded.catch(() => undefined);
+      return reloaded;
     },
-    renew,
     list: () => [...keys.values()].map(({ publicJwk }) => publicJwk),
   };
 }
