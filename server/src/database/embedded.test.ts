@@ -9,6 +9,8 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -75,6 +77,21 @@ test('refuses a data folder that another process uses and names that process', a
   assert.deepEqual(await query(joined, 'select 1 as one'), [{ one: 1 }]);
   await joined.stop();
   assert.deepEqual(await query(joined, 'select 2 as two'), [{ two: 2 }]);
+});
+
+test("the lock is nobody else's to open, so that nobody else can keep the server from starting", async (t) => {
+  const folder = makeDataFolder(t);
+  const lockFile = join(folder.path, 'irontrack.lock');
+  const umask = process.umask(0o000);
+  try {
+    await (await start(folder)).stop();
+    assert.equal(statSync(lockFile).mode & 0o777, 0o600);
+    chmodSync(lockFile, 0o644);
+    await (await start(folder)).stop();
+    assert.equal(statSync(lockFile).mode & 0o777, 0o600, 'of an older version');
+  } finally {
+    process.umask(umask);
+  }
 });
 
 test('takes over from a dead process whose id belongs to somebody else by now', async (t) => {
@@ -204,6 +221,42 @@ test('says that the disk is full', async (t) => {
     readdirSync(folder.path).filter((name) => name.startsWith('postgresql')),
     [],
   );
+});
+
+test('a log of PostgreSQL that cannot be cut short stops nobody, and is said once', async (t) => {
+  const folder = makeDataFolder(t);
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const said: string[] = [];
+  const database = await start(folder, { say: (sentence) => said.push(sentence) });
+  try {
+    const logFile = join(folder.path, 'postgresql.log');
+    const tenMinutesMs = 600_000;
+    const grow = () => truncateSync(logFile, 9 * 1024 * 1024);
+
+    grow();
+    t.mock.timers.tick(tenMinutesMs);
+    assert.equal(statSync(logFile).size, 0);
+    assert.equal(statSync(`${logFile}.1`).size, 9 * 1024 * 1024);
+    assert.deepEqual(said, []);
+
+    // No copy can be made there, as on a disk that is full.
+    rmSync(`${logFile}.1`);
+    mkdirSync(`${logFile}.1`);
+    grow();
+    t.mock.timers.tick(tenMinutesMs);
+    assert.equal(statSync(logFile).size, 0, 'emptied all the same');
+    assert.match(said.join('\n'), /^The old log of PostgreSQL is not kept \([^\n]+\)\.$/);
+
+    said.length = 0;
+    rmSync(logFile);
+    symlinkSync(logFile, logFile);
+    for (let turn = 0; turn < 3; turn += 1) t.mock.timers.tick(tenMinutesMs);
+    rmSync(logFile);
+    assert.match(said.join('\n'), /^The log of PostgreSQL cannot be cut short: ELOOP[^\n]+$/);
+    assert.deepEqual(await query(database, 'select 1 as one'), [{ one: 1 }]);
+  } finally {
+    await database.stop();
+  }
 });
 
 test('says that the disk is full when it filled up since', async (t) => {

@@ -1,6 +1,6 @@
 /** Runs PostgreSQL as a child, tells when it is ready, and starts it again when it dies. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, copyFileSync, openSync, statSync, truncateSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Binaries } from './binaries.ts';
@@ -45,10 +45,22 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
   const ending = new AbortController();
   let current: Postmaster | undefined;
 
+  let cannotTrim = false;
+  const trimLogs = () => {
+    try {
+      trimLog(logFile, say);
+      cannotTrim = false;
+    } catch (error) {
+      // A log that grows is better than no server.
+      if (!cannotTrim) say(`The log of PostgreSQL cannot be cut short: ${describe(error)}`);
+      cannotTrim = true;
+    }
+  };
+
   const start = async (): Promise<Postmaster> => {
     const deadline = Date.now() + sharedMemoryPatienceMs;
     for (;;) {
-      trimLog(logFile);
+      trimLogs();
       const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
       current = spawnPostmaster(plan);
       const ended = await waitUntilReady(current, clusterDir);
@@ -70,8 +82,7 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
         await clearLeftovers(clusterDir, binaries, say);
         return { postmaster: await start(), failures };
       } catch (error) {
-        if (!complained && !ending.signal.aborted)
-          say(error instanceof Error ? error.message : String(error));
+        if (!complained && !ending.signal.aborted) say(describe(error));
         complained = true;
       }
     }
@@ -100,7 +111,7 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
     throw error;
   });
   const running = keepRunning(first);
-  const logTimer = setInterval(() => trimLog(logFile), logCheckMs).unref();
+  const logTimer = setInterval(trimLogs, logCheckMs).unref();
 
   return {
     async stop() {
@@ -176,9 +187,19 @@ async function stopPostmaster({ child, ended }: Postmaster): Promise<void> {
 }
 
 /** PostgreSQL keeps the file open, so the log is copied away and emptied in place. One old log is kept. */
-function trimLog(logFile: string): void {
+function trimLog(logFile: string, say: (sentence: string) => void): void {
   const size = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
   if (size <= largestLogBytes) return;
-  copyFileSync(logFile, `${logFile}.1`);
+  try {
+    copyFileSync(logFile, `${logFile}.1`);
+  } catch (error) {
+    // Without room for a copy, emptying is what makes room.
+    rmSync(`${logFile}.1`, { force: true, recursive: true });
+    say(`The old log of PostgreSQL is not kept (${describe(error)}).`);
+  }
   truncateSync(logFile);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
