@@ -6,7 +6,7 @@
  * mistake for the holder, and no race between two that take over. It also holds between containers that share a
  * volume, where process ids mean nothing. The id of the holder stands in a file beside it, for the message only.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -81,10 +81,20 @@ export function lockDataFolder(
   }
 }
 
+/**
+ * SQLite would make the file for everybody to read, and who can read it can lock it: that would keep us out. An existing
+ * one is not opened here: closing it again would drop the lock that this process may have on it (POSIX).
+ */
+function makePrivate(path: string): void {
+  if (existsSync(path)) chmodSync(path, 0o600);
+  else closeSync(openSync(path, 'a', 0o600));
+}
+
 /** The open database that holds the lock; undefined when another process (or this one, twice) has it. */
 function tryLock(path: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined;
   try {
+    makePrivate(path);
     database = new DatabaseSync(path, { timeout: 0 });
     // Nothing is ever written, not even a journal: the open transaction is the lock.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
