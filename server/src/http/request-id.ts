@@ -1,8 +1,11 @@
 const sane = /^[A-Za-z0-9._:-]{1,128}$/;
 
+/** The audit trail writes these for what no request did (audit/audit.ts). */
+const reserved: ReadonlySet<string> = new Set(['command-line', 'service']);
+
 /** Whether a request id that a client sent can be kept: a token that is safe in a header, a log line and SQL. */
 export function isRequestId(text: string): boolean {
-  return sane.test(text);
+  return sane.test(text) && !reserved.has(text);
 }
 
 const digits = 2;

@@ -65,7 +65,9 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
       ended.push(...(await sessions.endAllOfUser(tx, before.id, because)));
     };
     if (fields.length > 0) {
-      await audit.record(tx, source, { action: 'user.updated', actorId, subjectId, details: { fields } });
+      const moved = normalized === undefined ? {} : { emailFrom: before.email, emailTo: normalized };
+      const details = { fields, ...moved };
+      await audit.record(tx, source, { action: 'user.updated', actorId, subjectId, details });
     }
     if (isActive === true && !before.isActive) {
       await audit.record(tx, source, { action: 'user.activated', actorId, subjectId });
