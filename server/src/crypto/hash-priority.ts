@@ -6,9 +6,9 @@ import os from 'node:os';
 const lowest = 19;
 
 /**
- * Lowers the priority of the libuv pool, where passwords are hashed, below the event loop's. On a machine whose cores
- * are all hashing, the kernel then lets a request in within microseconds instead of after a time slice; measured in
- * docs/performance.md. Threads are named by libuv and have a priority of their own on Linux alone; elsewhere, and for
+ * Lowers the priority of the libuv pool, where passwords are hashed, below the event loop's, so that on a machine whose
+ * cores are all hashing it is the hashing that gives way. How much that helps is not settled: the runs in
+ * docs/performance.md are few and overlap. Threads are named by libuv and have a priority of their own on Linux alone; elsewhere, and for
  * a pool that has not started, this does nothing.
  *
  * @returns how many threads were lowered
