@@ -15,7 +15,7 @@ export const workspaceArrows: Readonly<Record<string, readonly string[]>> = {
  * where the `irontrack` command needs them; the test runner starts one PostgreSQL for all test files.
  */
 export const sharedFiles: Readonly<Record<string, readonly string[]>> = {
-  'server/bin/pinned-node.mjs': ['tools'],
+  'server/bin/pinned-node.mjs': ['tools', 'lab'],
   'server/bin/irontrack.mjs': ['tools'],
   'server/src/database/embedded.ts': ['tools'],
 };

@@ -17,7 +17,7 @@ const longestFileMs = 10 * 60_000;
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const patterns = process.argv.slice(2);
-const files = findTestFiles(patterns.length > 0 ? patterns : ['{contract,server,tools}/**/*.test.ts']);
+const files = findTestFiles(patterns.length > 0 ? patterns : ['{contract,server,lab,tools}/**/*.test.ts']);
 
 // Everybody may pass: under root PostgreSQL runs as another user.
 const folder = mkdtempSync(join(tmpdir(), 'irontrack-test-'));

@@ -147,11 +147,14 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
     await withServing({}, async (serving) => {
       const { accessToken, email, password } = await enter(serving.url);
       const url = `${serving.url}/api/v1/access/me`;
-      const base = [here('latency.ts'), url, '--cookie', `access_token=${accessToken}`, '--seconds', '8'];
-      const crowd = ['--sign-ins', '100', '--email', email, '--password', password];
-      for (let round = 0; round < 5; round += 1) {
-        say(`idle:    ${(await run(process.execPath, base)).stdout.trim()}`);
-        say(`pressed: ${(await run(process.execPath, [...base, ...crowd])).stdout.trim()}`);
+      const probe = [here('latency.ts'), url, '--cookie', `access_token=${accessToken}`, '--seconds', '8'];
+      const crowd = [here('latency.ts'), url, '--sign-ins', '100', '--email', email, '--password', password];
+      for (let round = 0; round < 10; round += 1) {
+        say(`idle:    ${(await run(process.execPath, probe)).stdout.trim()}`);
+        const signingIn = run(process.execPath, [...crowd, '--seconds', '10']);
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        const pressed = (await run(process.execPath, probe)).stdout.trim();
+        say(`pressed: ${pressed} ${(await signingIn).stdout.trim()}`);
       }
     });
   },

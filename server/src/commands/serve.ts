@@ -82,7 +82,6 @@ async function startServing(
   // After listening: a port in use must not cost the one chance to show the password.
   const administrator = await createPrimaryAdministrator(config, database.address);
   lifecycle.state = 'serving';
-  lowerHashPriority();
 
   print(`IronTrack serves on ${address}`);
   print(`Documentation: ${address}/docs`);
@@ -90,6 +89,7 @@ async function startServing(
   if (administrator?.oneTimePassword !== undefined) {
     print(`Password, shown this once: ${administrator.oneTimePassword}`);
   }
+  await lowerHashPriority();
   await service.warmUp();
 }
 
