@@ -1,6 +1,6 @@
 /**
  * Measures every figure of docs/performance.md on this machine and prints it as Markdown. Needs wrk and two cores.
- * One part at a time, some minutes each: ping me log refresh passwords pressure start memory. Without a name, all.
+ * One part at a time, some minutes each: ping me log refresh passwords costs pressure start memory. Without a name, all.
  *
  * node tools/bench/figures.ts [part ...]
  */
@@ -20,6 +20,7 @@ import {
   type ServingOptions,
   startServing,
 } from './serving.ts';
+import { readThreadCpuMs, subtract } from './thread-cpu.ts';
 
 const run = promisify(execFile);
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -142,6 +143,39 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
     });
   },
 
+  async costs() {
+    say(
+      '\n### CPU per hash and per sign-in, milliseconds by thread; client and PostgreSQL on the same cores\n',
+    );
+    const slots = Math.min(cpus().length, 4);
+    await withServing({}, async (serving) => {
+      const person = await enter(serving.url);
+      const snapshot = () => ({
+        client: readThreadCpuMs(process.pid),
+        service: readThreadCpuMs(serving.pid),
+        PostgreSQL: new Map([['all', sumOf(descendants(serving.pid).map(readThreadCpuMs))]]),
+      });
+      const work = {
+        hash: { lanes: slots, once: () => hash('Correct-Horse-7', hashOptions) },
+        'sign-in': { lanes: slots + 2, once: () => post(serving, '/api/v1/auth/login', person, 200) },
+      };
+      for (let round = 0; round < 3; round += 1) {
+        for (const [name, { lanes, once }] of Object.entries(work)) {
+          const before = snapshot();
+          const perSecond = await repeat(lanes, 8, once);
+          const after = snapshot();
+          const shares = (['service', 'PostgreSQL', 'client'] as const).flatMap((part) =>
+            [...subtract(after[part], before[part])]
+              .map(([thread, ms]) => ({ thread, ms: ms / (perSecond * 8) }))
+              .filter(({ ms }) => ms >= 0.05)
+              .map(({ thread, ms }) => `${part} ${thread} ${ms.toFixed(2)}`),
+          );
+          say(`${name}: ${perSecond.toFixed(1)} a second; ${shares.join(', ')}`);
+        }
+      }
+    });
+  },
+
   async pressure() {
     say('\n### GET /me, 200 a second, idle and while 100 connections sign in without pause, all cores\n');
     await withServing({}, async (serving) => {
@@ -201,6 +235,10 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
 };
 
 const hashOptions = { algorithm: 2, memoryCost: 65_536, timeCost: 3, parallelism: 1 } as const;
+
+function sumOf(readings: readonly Map<string, number>[]): number {
+  return readings.flatMap((reading) => [...reading.values()]).reduce((sum, ms) => sum + ms, 0);
+}
 
 /** The reference C implementation, as Node has it. */
 function hashInNode(): Promise<unknown> {
