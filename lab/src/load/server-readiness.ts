@@ -1,0 +1,46 @@
+/** Whether somebody listens at a target, and whether it answers. */
+import { type RequestOptions, request as requestPlain } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { connect } from 'node:net';
+
+/** True when a connection to the target is accepted, whatever is spoken there. */
+export function isTaken(url: URL, socketPath: string | undefined): Promise<boolean> {
+  return new Promise((resolve) => {
+    const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+    const place = socketPath === undefined ? { host: hostOf(url), port } : { path: socketPath };
+    const socket = connect({ ...place, timeout: 2000 });
+    const end = (answer: boolean) => () => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false));
+  });
+}
+
+/** True as soon as the head of any HTTP answer is there; one that takes over two seconds is asked for anew. */
+export function answersAt(url: URL, socketPath: string | undefined, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settings: RequestOptions & { rejectUnauthorized: boolean } = {
+      host: hostOf(url),
+      port: url.port,
+      path: url.pathname + url.search,
+      headers: { host: url.host },
+      agent: false,
+      signal: AbortSignal.timeout(Math.ceil(Math.min(2000, timeoutMs))),
+      // Nothing secret is sent, and whether its certificate is trusted is for the load to say.
+      rejectUnauthorized: false,
+      ...(socketPath !== undefined && { socketPath }),
+    };
+    const request = url.protocol === 'https:' ? requestTls(settings) : requestPlain(settings);
+    request.once('response', (answer) => {
+      answer.destroy();
+      resolve(true);
+    });
+    request.on('error', () => resolve(false));
+    request.end();
+  });
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
