@@ -256,6 +256,8 @@ export const RunResult = Type.Object({
   }),
   faults: Type.Array(Fault),
   profile: Type.Optional(ProfileTable),
+  /** The same load while the profile was taken, with the stalls it showed; slower than a run, and none of them. */
+  profilePass: Type.Optional(RunMeasurement),
 });
 export type RunResult = Static<typeof RunResult>;
 

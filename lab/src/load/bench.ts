@@ -1,0 +1,84 @@
+/** A target made ready for load: its server started and pinned, the generator open, its lanes recorded. */
+import type { LaneReading, RunMeasurement } from '../result/result.ts';
+import { readCpuMs } from '../sample/cpu-time.ts';
+import { startSampler } from '../sample/sampler.ts';
+import type { GeneratorOptions, Phase, Progress } from './generator.ts';
+import { openGenerator } from './open-generator.ts';
+import { startServer } from './server-process.ts';
+
+export interface BenchOptions {
+  generator: GeneratorOptions;
+  server?: {
+    command: string;
+    cwd: string;
+    readyTimeoutS: number;
+    environment: Readonly<Record<string, string | undefined>>;
+  };
+  /** A server that runs already, to be sampled; undefined when it is out of sight. */
+  pid?: number;
+  interrupted: AbortSignal;
+}
+
+export interface Bench {
+  /** The server's processes, empty when they are out of sight. */
+  pids(): number[];
+  inspectorUrl(): string | undefined;
+  /** One phase, with lanes and CPU per request when the server is in sight. */
+  measure(phase: Phase, onProgress?: (progress: Progress) => void): Promise<RunMeasurement>;
+  close(): Promise<void>;
+}
+
+/** @throws LabError when the server does not start or the generator cannot be opened; nothing is left running */
+export async function openBench(options: BenchOptions): Promise<Bench> {
+  const { generator: generatorOptions, interrupted, pid } = options;
+  const { serverCores, generatorCores } = generatorOptions.load;
+  const { socketPath } = generatorOptions;
+  const server =
+    options.server === undefined
+      ? undefined
+      : await startServer({
+          ...options.server,
+          cores: serverCores,
+          url: new URL(generatorOptions.url),
+          interrupted,
+          ...(socketPath === undefined ? {} : { socketPath }),
+        });
+  const pids = () => server?.pids() ?? (pid === undefined ? [] : [pid]);
+  try {
+    const generator = await openGenerator(generatorOptions, { cores: generatorCores, interrupted });
+    return {
+      pids,
+      inspectorUrl: () => server?.inspectorUrl(),
+      async measure(phase, onProgress) {
+        if (pids().length === 0) return generator.run(phase, onProgress);
+        const sampler = startSampler({ pids });
+        const cpuBeforeMs = readCpuMs(pids());
+        let lanes: LaneReading[] = [];
+        let run: RunMeasurement;
+        let cpuMs = 0;
+        try {
+          run = await generator.run(phase, onProgress);
+          cpuMs = readCpuMs(pids()) - cpuBeforeMs;
+        } finally {
+          lanes = sampler.stop();
+        }
+        const answered = Object.values(run.statuses).reduce((sum, count) => sum + count, 0);
+        return {
+          ...run,
+          lanes,
+          ...(answered > 0 && cpuMs > 0 ? { cpuUsPerRequest: (cpuMs * 1000) / answered } : {}),
+        };
+      },
+      async close() {
+        try {
+          await generator.close();
+        } finally {
+          await server?.stop();
+        }
+      },
+    };
+  } catch (error) {
+    await server?.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,172 @@
+/** The protocol of a measurement: warm up until steady, run several times with pauses, and judge what came out. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Fault, LoadShape, RunMeasurement, RunResult } from '../result/result.ts';
+import { decodeHistogram } from '../stats/histogram.ts';
+import { findMedianRun } from '../stats/median-run.ts';
+import { durationForP99, judgeSamples, judgeStability, type Stability } from '../stats/stability.ts';
+import { meanOf, stddevOf } from '../stats/summary.ts';
+import type { Bench } from './bench.ts';
+import type { Progress } from './generator.ts';
+
+/** A warm-up goes on to this many times what was asked for, as long as the means of its slices still move. */
+const longestWarmup = 4;
+const warmupSlices = 4;
+/** Three slices in a row whose means differ by less than this are steady. */
+const steadyCv = 0.05;
+/** Runs are added up to this many while they do not agree. */
+const mostRuns = 10;
+/** Runs are made longer for their P99 up to this; beyond, the report says that it cannot be judged. */
+const longestRunS = 120;
+/** Share of the rate below which a run says nothing about the rate it was asked for. */
+const leastDelivered = 0.99;
+
+export interface ProtocolOptions {
+  load: LoadShape;
+  /** Runs to start with; more are added while they are unstable, up to 10. */
+  runs: number;
+  /** Share of wrong or missing answers that makes a run invalid. */
+  mostErrors: number;
+  interrupted: AbortSignal;
+  /** A line for people: what is being done now. */
+  say(line: string): void;
+  onProgress(run: number, progress: Progress): void;
+}
+
+export type ProtocolOutcome = Pick<RunResult, 'runs' | 'medianRun' | 'stability' | 'faults'>;
+
+export async function followProtocol(bench: Bench, options: ProtocolOptions): Promise<ProtocolOutcome> {
+  const { load, interrupted, say } = options;
+  const durationS = chooseDuration(load, say);
+  await warmUp(bench, load, say);
+  const runs: RunMeasurement[] = [];
+  let stability: Stability = { meanCv: null, p99Cv: null, stable: false };
+  for (;;) {
+    interrupted.throwIfAborted();
+    const number = runs.length + 1;
+    runs.push(
+      await bench.measure({ durationS, ratePerS: load.ratePerS, measured: true }, (progress) =>
+        options.onProgress(number, progress),
+      ),
+    );
+    // A target that is gone or a rate out of reach does not get better by asking again.
+    if (judgeRun(runs.at(-1), load, options.mostErrors).some(({ weight }) => weight === 'invalid')) break;
+    stability = judgeStability(runs.map(readMeanAndTail));
+    if (runs.length >= options.runs && (stability.stable || runs.length >= mostRuns)) break;
+    await delay(load.pauseS * 1000, undefined, { signal: interrupted });
+  }
+  const medianRun =
+    load.loop === 'open'
+      ? findMedianRun(runs.map((run) => readMeanAndTail(run).p99Us))
+      : findMedianRun(
+          runs.map((run) => run.ratePerS),
+          'lower',
+        );
+  return { runs, medianRun, stability, faults: judgeRuns(runs, load, stability, options.mostErrors) };
+}
+
+function readMeanAndTail({ response }: RunMeasurement): { meanUs: number; p99Us: number } {
+  return { meanUs: response.meanUs, p99Us: decodeHistogram(response).percentileUs(0.99) };
+}
+
+/** P99 needs samples, so a slow rate makes a long run, up to a limit. */
+function chooseDuration(load: LoadShape, say: (line: string) => void): number {
+  if (load.ratePerS === null) return load.durationS;
+  const neededS = durationForP99(load.ratePerS);
+  if (neededS <= load.durationS || neededS > longestRunS) return load.durationS;
+  say(
+    `Each run takes ${neededS} s instead of ${load.durationS}: a P99 needs that many at ${load.ratePerS}/s.`,
+  );
+  return neededS;
+}
+
+/** JIT compilers and connection pools need load to settle: slices until three means in a row agree. */
+async function warmUp(bench: Bench, load: LoadShape, say: (line: string) => void): Promise<void> {
+  if (load.warmupS === 0) return;
+  const sliceS = Math.max(load.warmupS / warmupSlices, 0.25);
+  const means: number[] = [];
+  while (means.length < warmupSlices * longestWarmup) {
+    const run = await bench.measure({ durationS: sliceS, ratePerS: load.ratePerS, measured: false });
+    means.push(load.loop === 'open' ? run.response.meanUs : run.ratePerS);
+    if (run.ok === 0) return;
+    if (means.length >= warmupSlices && variationOf(means.slice(-3)) < steadyCv) return;
+  }
+  say(`The warm-up did not settle within ${(sliceS * means.length).toFixed(0)} s; the runs will tell.`);
+}
+
+/** Why one run may not be believed. */
+export function judgeRun(run: RunMeasurement | undefined, load: LoadShape, mostErrors: number): Fault[] {
+  if (run === undefined) return [];
+  const failed = Object.values(run.failures).reduce((sum, count) => sum + count, 0);
+  const kinds = Object.entries(run.failures)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(', ');
+  const faults: Fault[] = [];
+  if (run.due === 0) faults.push(invalid('rate', 'No request was due in the measured time.'));
+  if (run.due > 0 && run.ok === 0) {
+    faults.push(invalid('target', `Not one right answer in ${run.due} requests: ${kinds}.`));
+  } else if (run.due > 0 && failed / run.due > mostErrors) {
+    faults.push(invalid('errors', `${percent(failed / run.due)} of the requests failed: ${kinds}.`));
+  } else if (failed > 0) {
+    faults.push(doubt('errors', `${failed} of ${run.due} requests failed: ${kinds}.`));
+  }
+  if (load.ratePerS !== null && run.deliveredShare < leastDelivered) {
+    const share = percent(run.deliveredShare);
+    faults.push(
+      invalid('rate', `Only ${share} of the requests due at ${load.ratePerS}/s were answered in time.`),
+    );
+  }
+  const samples = judgeSamples(run.ok, load.ratePerS ?? undefined);
+  if (samples.sentence !== undefined) faults.push(doubt('samples', samples.sentence));
+  const lagUs = decodeHistogram(run.lag).percentileUs(0.99);
+  const responseUs = decodeHistogram(run.response).percentileUs(0.99);
+  if (load.loop === 'open' && lagUs > 1000 && lagUs > responseUs / 5) {
+    faults.push(
+      doubt(
+        'lag',
+        `The generator itself was late by ${(lagUs / 1000).toFixed(1)} ms at P99: its core was not its own.`,
+      ),
+    );
+  }
+  return faults;
+}
+
+function judgeRuns(
+  runs: readonly RunMeasurement[],
+  load: LoadShape,
+  stability: Stability,
+  mostErrors: number,
+): Fault[] {
+  const seen = new Map<string, Fault>();
+  for (const fault of runs.flatMap((run) => judgeRun(run, load, mostErrors))) {
+    if (!seen.has(`${fault.kind} ${fault.weight}`)) seen.set(`${fault.kind} ${fault.weight}`, fault);
+  }
+  const faults = [...seen.values()];
+  if (runs.length > 1 && !stability.stable) {
+    const parts = [
+      stability.meanCv === null ? '' : `mean by ${percent(stability.meanCv)}`,
+      stability.p99Cv === null ? '' : `P99 by ${percent(stability.p99Cv)}`,
+    ].filter((part) => part !== '');
+    faults.push(
+      doubt(
+        'unstable',
+        `${runs.length} runs differ (${parts.join(', ')}): quote the spread, not one figure.`,
+      ),
+    );
+  }
+  const steal = averageSteal(runs);
+  if (steal > 0.02) {
+    faults.push(doubt('noise', `Other machines took ${percent(steal)} of the cores while this ran.`));
+  }
+  return faults;
+}
+
+function averageSteal(runs: readonly RunMeasurement[]): number {
+  const readings = runs.flatMap((run) => run.lanes ?? []);
+  return readings.length === 0 ? 0 : readings.reduce((sum, { steal }) => sum + steal, 0) / readings.length;
+}
+
+const variationOf = (values: readonly number[]) => stddevOf(values) / meanOf(values);
+const invalid = (kind: string, sentence: string): Fault => ({ kind, sentence, weight: 'invalid' });
+const doubt = (kind: string, sentence: string): Fault => ({ kind, sentence, weight: 'doubt' });
+const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
