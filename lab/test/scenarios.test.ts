@@ -27,7 +27,7 @@ before(async () => {
   service = await startServer({
     command: `exec "${process.execPath}" "${main}" serve`,
     cores: null,
-    url: new URL('/ready', serviceUrl),
+    url: serviceUrl,
     readyTimeoutS: 120,
     cwd: folder,
     environment: {

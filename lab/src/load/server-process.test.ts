@@ -111,6 +111,26 @@ test('a server that takes its time is waited for', async (t) => {
   assert.ok(isAlive(server.pid));
 });
 
+test('a server that says 503 while it starts is waited for', async (t) => {
+  const starting = `let ready = false; setTimeout(() => { ready = true; }, 600); require("http").createServer((q, s) => { s.statusCode = ready ? 200 : 503; s.end(); }).listen(process.env.PORT, "127.0.0.1")`;
+  const options = await optionsFor(node(starting));
+  await start(t, options);
+  assert.equal((await fetch(options.url)).status, 200);
+  const unavailable =
+    'require("http").createServer((q, s) => { s.statusCode = 503; s.end(); }).listen(process.env.PORT)';
+  await start(t, await optionsFor(node(unavailable), { readyTimeoutS: 1 }));
+});
+
+test('a server that was halted ends in good order too', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-server-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const tidy = `process.on("SIGTERM", () => { require("fs").writeFileSync("tidy", ""); process.exit(); }); ${hello}`;
+  const server = await start(t, await optionsFor(node(tidy), { cwd: folder }));
+  for (const pid of server.pids()) process.kill(pid, 'SIGSTOP');
+  await server.stop();
+  assert.ok(existsSync(join(folder, 'tidy')));
+});
+
 test('refuses to start where something else already answers', async (t) => {
   const other = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
   await once(other, 'listening');

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exitStatus, LabError } from '../exit-status.ts';
 import { ProcessFamily } from './process-family.ts';
-import { answersAt, isTaken } from './server-readiness.ts';
+import { firstStatus, isTaken } from './server-readiness.ts';
 import { describeTarget } from './target.ts';
 
 export interface ServerOptions {
@@ -49,10 +49,14 @@ export interface ServerUnderTest {
 }
 
 const pollMs = 20;
+
+/** A server that answers 503 from the start to its end is still a server, and may be meant. */
+const unavailableForS = 5;
 const outputTailLength = 64 * 1024;
 
 /**
- * Ready is when the URL answers with any HTTP status.
+ * Ready is when the URL answers with any HTTP status; 503 ("temporarily", says RFC 9110) is given five more seconds to
+ * become another.
  *
  * @throws LabError when something answers there already, the command ends or the time is over before the first
  *   answer, or it was interrupted; nothing is left running then
@@ -137,6 +141,7 @@ function spawnServer(options: ServerOptions): Started {
 async function firstAnswer(options: ServerOptions, started: Started, place: string): Promise<void> {
   const { url, socketPath, interrupted, readyTimeoutS } = options;
   const deadline = performance.now() + readyTimeoutS * 1000;
+  let unavailableSince: number | undefined;
   for (;;) {
     failIfInterrupted(interrupted);
     const exit = started.ended();
@@ -147,8 +152,13 @@ async function firstAnswer(options: ServerOptions, started: Started, place: stri
         `The server ended (${exit.how}) before it answered at ${place}${lastWords(started.server)}`,
       );
     }
-    if (await answersAt(url, socketPath, Math.max(1, deadline - performance.now()))) return;
-    if (performance.now() >= deadline) {
+    const status = await firstStatus(url, socketPath, Math.max(1, deadline - performance.now()));
+    const now = performance.now();
+    if (status === 503) unavailableSince ??= now;
+    else if (status !== undefined) return;
+    if (unavailableSince !== undefined && now - unavailableSince >= unavailableForS * 1000) return;
+    if (now >= deadline) {
+      if (status === 503) return;
       throw fault(
         `The server did not answer at ${place} within ${readyTimeoutS} seconds; correct the URL or its command, or wait longer${lastWords(started.server)}`,
       );
@@ -168,6 +178,8 @@ async function endFamily(leader: number, family: ProcessFamily, timeoutS: number
   // Who has a session of his own gets no signal of the group: a database that its server stops in good order.
   family.allPids();
   kill(leader, [], 'SIGTERM');
+  // Who was halted, as the idle side of a comparison is, would not notice.
+  kill(leader, family.pids(), 'SIGCONT');
   const deadline = performance.now() + timeoutS * 1000;
   const asked = new Set<number>();
   for (;;) {

@@ -17,8 +17,12 @@ export function isTaken(url: URL, socketPath: string | undefined): Promise<boole
   });
 }
 
-/** True as soon as the head of any HTTP answer is there; one that takes over two seconds is asked for anew. */
-export function answersAt(url: URL, socketPath: string | undefined, timeoutMs: number): Promise<boolean> {
+/** The status, as soon as the head of an answer is there; undefined without one in two seconds: ask anew. */
+export function firstStatus(
+  url: URL,
+  socketPath: string | undefined,
+  timeoutMs: number,
+): Promise<number | undefined> {
   return new Promise((resolve) => {
     const settings: RequestOptions & { rejectUnauthorized: boolean } = {
       host: hostOf(url),
@@ -34,9 +38,9 @@ export function answersAt(url: URL, socketPath: string | undefined, timeoutMs: n
     const request = url.protocol === 'https:' ? requestTls(settings) : requestPlain(settings);
     request.once('response', (answer) => {
       answer.destroy();
-      resolve(true);
+      resolve(answer.statusCode);
     });
-    request.on('error', () => resolve(false));
+    request.on('error', () => resolve(undefined));
     request.end();
   });
 }
