@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createRawServer, type Server as RawServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { makeSelfSigned } from '../../test/self-signed.ts';
 import { LabError } from '../exit-status.ts';
 import { createUntimedClient } from './http-client.ts';
 
@@ -161,4 +163,29 @@ test('says which URL did not answer and why, without its secrets', async (t) => 
     await failureOf(client.send({ path: '/', headers: { 'bad name': 'x' } })),
     /got no answer: .*bad name/,
   );
+});
+
+test('a certificate that nobody trusts is refused, unless --insecure says otherwise', async (t) => {
+  const server = createTlsServer(makeSelfSigned(), (_request, response) => response.end('safe'));
+  const url = new URL(`https://localhost:${(await listen(t, server)).port}/`);
+  const refused = createUntimedClient({ url, address: '127.0.0.1', insecure: false });
+  assert.match(
+    await failureOf(refused.send({ path: '/' })),
+    /certificate is not trusted .*; add --insecure\.$/,
+  );
+  const client = createUntimedClient({ url, address: '127.0.0.1', insecure: true });
+  assert.equal((await client.send({ path: '/' })).text(), 'safe');
+});
+
+test('a body without end is not read to the end', async (t) => {
+  const url = await serve(t, (_request, response) => {
+    const chunk = Buffer.alloc(2 ** 20);
+    const pour = () => {
+      while (!response.destroyed && response.write(chunk));
+    };
+    response.on('drain', pour);
+    pour();
+  });
+  const client = createUntimedClient({ url, insecure: false });
+  assert.match(await failureOf(client.send({ path: '/' })), /its body is over 64 MiB\.$/);
 });
