@@ -8,6 +8,7 @@ import { type LoadSeen, listStalls, shareBlocked } from '../sample/stall-list.ts
 import { buildFlame, type CpuProfile, findStackDuring, parseCpuProfile } from './cpu-profile.ts';
 import { type InspectorTarget, openInspector } from './inspector.ts';
 import { startLoopProbe } from './loop-probe.ts';
+import { pickBusiestNode } from './pick-node.ts';
 import { tabulateShares } from './share-table.ts';
 
 export interface LoadDuringProfile {
@@ -16,7 +17,10 @@ export interface LoadDuringProfile {
   seen: LoadSeen;
 }
 
-export type ProfileOptions = InspectorTarget & {
+/** `pids` are those of a server; the Node among them that works most is profiled. */
+export type ProfileTarget = InspectorTarget | { pids: readonly number[]; inspectorUrl?: string };
+
+export type ProfileOptions = ProfileTarget & {
   /** How long; with `load`, only the least. */
   seconds: number;
   /** Samples a second; 1000 unless told, which costs the target about 42 ms of CPU a second. */
@@ -49,11 +53,12 @@ export interface RecordedProfile {
  * @throws LabError (tool) when there is nothing to profile, or it ends half-way
  */
 export async function recordProfile(options: ProfileOptions): Promise<RecordedProfile> {
-  const inspector = await openInspector(options);
+  const target = await findTarget(options);
+  const inspector = await openInspector(target);
   try {
     const who = await inspector.evaluate('JSON.stringify([process.pid, process.cwd(), process.title])');
     const [pid, cwd] = readIdentity(who);
-    const isHere = 'pid' in options || isLocal(inspector.url);
+    const isHere = 'pid' in target || isLocal(inspector.url);
     await inspector.call('Profiler.enable');
     await inspector.call('Profiler.setSamplingInterval', {
       interval: Math.round(1e6 / (options.hz ?? 1000)),
@@ -107,6 +112,17 @@ export async function recordProfile(options: ProfileOptions): Promise<RecordedPr
   } finally {
     await inspector.close();
   }
+}
+
+async function findTarget(target: ProfileTarget): Promise<InspectorTarget> {
+  if (!('pids' in target)) return target;
+  const pid = await pickBusiestNode(target.pids);
+  if (pid !== null) return { pid };
+  if (target.inspectorUrl !== undefined) return { inspectorUrl: target.inspectorUrl };
+  throw new LabError(
+    exitStatus.tool,
+    'The server runs no Node, so there is nothing to profile: leave the profile out.',
+  );
 }
 
 function readIdentity(text: unknown): [pid: number, cwd: string] {

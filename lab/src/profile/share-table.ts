@@ -60,3 +60,26 @@ function collectShares(flame: FlameNode, group: (node: FlameNode) => FrameName):
 function mergeNative(node: FlameNode): FlameNode {
   return node.name === 'native I/O' ? { ...node, selfUs: node.totalUs, children: [] } : node;
 }
+
+/**
+ * CPU by the function that asked for it: what built-ins and Node itself used is charged to the nearest function of
+ * the application or a package on the stack. This is what one can change. Sorted; shares of all CPU in `self`.
+ */
+export function chargeCallers(flame: FlameNode): CpuShare[] {
+  const rows = new Map<string, CpuShare>();
+  const walk = (node: FlameNode, asker: FrameName | null): void => {
+    const { name: ownerName, kind } = findOwner(node);
+    const isOwnCode = kind === 'app' || kind === 'package';
+    const next = isOwnCode ? node : asker;
+    // Without a caller of its own kind, V8 and Node stand for themselves.
+    const charged = next ?? { name: kind === 'node' || kind === 'native' ? ownerName : node.name, where: '' };
+    const key = `${charged.name}\n${charged.where}`;
+    const row = rows.get(key) ?? { name: charged.name, where: charged.where, self: 0, total: 0 };
+    row.self += node.selfUs / Math.max(1, flame.totalUs);
+    row.total = row.self;
+    rows.set(key, row);
+    for (const child of node.children) walk(child, next);
+  };
+  walk(flame, null);
+  return [...rows.values()].sort((a, b) => b.self - a.self);
+}
