@@ -281,3 +281,22 @@ test('runs on the cores it was given, with everything it starts', async (t) => {
     );
   }
 });
+
+test('a worker that starts later is found, with what it starts, and one that ended is gone', async (t) => {
+  const forking = `let w; require("http").createServer((q, s) => { if (q.url === "/fork") w = require("child_process").spawn("sh", ["-c", "sleep 100 & wait"]); if (q.url === "/end") return process.kill(w.pid) && w.once("exit", () => s.end()); s.end(); }).listen(process.env.PORT, "127.0.0.1")`;
+  const options = await optionsFor(node(forking));
+  const server = await start(t, options);
+  const before = server.pids();
+  assert.deepEqual(server.pids(), before);
+  await (await fetch(new URL('/fork', options.url))).text();
+  let pids = server.pids();
+  for (let attempt = 0; attempt < 250 && pids.length < before.length + 2; attempt += 1) {
+    await sleep(20);
+    pids = server.pids();
+  }
+  assert.equal(pids.length, before.length + 2);
+  await (await fetch(new URL('/end', options.url))).text();
+  assert.equal(server.pids().length, before.length + 1, 'the sleep has lost its parent, and is still theirs');
+  await server.stop();
+  for (const pid of pids) assert.ok(!isAlive(pid));
+});

@@ -158,7 +158,7 @@ async function firstAnswer(options: ServerOptions, started: Started, place: stri
     else if (status !== undefined) return;
     if (unavailableSince !== undefined && now - unavailableSince >= unavailableForS * 1000) return;
     if (now >= deadline) {
-      if (status === 503) return;
+      if (unavailableSince !== undefined) return;
       throw fault(
         `The server did not answer at ${place} within ${readyTimeoutS} seconds; correct the URL or its command, or wait longer${lastWords(started.server)}`,
       );
@@ -179,7 +179,7 @@ async function endFamily(leader: number, family: ProcessFamily, timeoutS: number
   family.allPids();
   kill(leader, [], 'SIGTERM');
   // Who was halted, as the idle side of a comparison is, would not notice.
-  kill(leader, family.pids(), 'SIGCONT');
+  kill(leader, family.allPids(), 'SIGCONT');
   const deadline = performance.now() + timeoutS * 1000;
   const asked = new Set<number>();
   for (;;) {
