@@ -6,6 +6,8 @@ export interface GeneratorOptions {
   url: string;
   /** Unix socket to connect to; the URL then only gives host and path. */
   socketPath?: string;
+  /** IP address from the address guard; without it the host is resolved once more. */
+  address?: string;
   /** Accept any TLS certificate. */
   insecure: boolean;
   /** The one request, unless a scenario is given. */

@@ -8,8 +8,8 @@ import { type Static, Type } from '@sinclair/typebox';
 export const resultVersion = 1;
 
 /**
- * A log-linear histogram of microseconds, as pairs [lowest value of the bucket, count] in rising order.
- * `unitUs` is what one unit of the values is: 0.001 for nanoseconds.
+ * A log-linear histogram of microseconds. Bucket i holds the values from 2^(e-10) * (1 + f / 2^precisionBits) on, where
+ * e and f are quotient and remainder of i by 2^precisionBits; bucket 0 also holds all that is less.
  */
 export const EncodedHistogram = Type.Object({
   count: Type.Integer({ minimum: 0 }),
@@ -17,14 +17,17 @@ export const EncodedHistogram = Type.Object({
   maxUs: Type.Number(),
   meanUs: Type.Number(),
   stddevUs: Type.Number(),
-  /** Significant binary digits kept by each bucket: 7 keeps every value within 1/128, 0.8 %. */
+  /** Binary digits of each value's fraction that are kept: with 8 a bucket is at most 1/256 wide, 0.4 %. */
   precisionBits: Type.Integer({ minimum: 1, maximum: 12 }),
-  /** [bucket index, count], rising; see stats/histogram.ts for what an index stands for. */
+  /** [bucket index, count], rising. */
   buckets: Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })])),
 });
 export type EncodedHistogram = Static<typeof EncodedHistogram>;
 
-/** What the outside saw in one second. Only answers that were right are in the latencies. */
+/**
+ * What the outside saw of the requests due in one second. In the latencies are right answers and, with at least their
+ * age, requests that timed out or never finished.
+ */
 export const SecondOfRun = Type.Object({
   /** Seconds since the measured part began. */
   second: Type.Integer({ minimum: 0 }),
@@ -92,7 +95,10 @@ export const RunMeasurement = Type.Object({
   statuses: Type.Record(Type.String(), Type.Integer()),
   /** Right answers a second. */
   ratePerS: Type.Number(),
-  /** Share of the due requests that were answered, rightly or wrongly, by the end; 1 is all. */
+  /**
+   * Share of the due requests that were answered, rightly or wrongly, by the end; 1 is all. What waited in a queue that
+   * did not once clear in the last second is not delivered, even if it was answered in the grace after the end.
+   */
   deliveredShare: Type.Number(),
   bytesIn: Type.Integer(),
   connectionsOpened: Type.Integer(),
@@ -116,6 +122,8 @@ export const RunMeasurement = Type.Object({
   cpuUsPerRequest: Type.Optional(Type.Number()),
   /** CPU of the generator, share of one core. */
   generatorCpu: Type.Number(),
+  /** For people: the first failures of each kind in words, and what was odd. */
+  notes: Type.Optional(Type.Array(Type.String())),
 });
 export type RunMeasurement = Static<typeof RunMeasurement>;
 

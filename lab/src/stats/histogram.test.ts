@@ -31,7 +31,10 @@ test('percentiles are those of hdr-histogram-js to within a bucket', () => {
       for (const share of shares) {
         const expected = theirs.getValueAtPercentile(share * 100) / 1000;
         const error = Math.abs(ours.percentileUs(share) - expected) / expected;
-        assert.ok(error < 1 / 256, `P${share * 100} of ${values}: ${ours.percentileUs(share)}, not ${expected}`);
+        assert.ok(
+          error < 1 / 256,
+          `P${share * 100} of ${values}: ${ours.percentileUs(share)}, not ${expected}`,
+        );
       }
     }),
     { numRuns: 40 },
