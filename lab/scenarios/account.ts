@@ -1,5 +1,5 @@
 /** Accounts of the IronTrack service for the examples: sign up once, sign in for each connection, renew, sign out. */
-import type { Answer, ScenarioContext, UntimedClient } from '../src/scenarios/scenario.ts';
+import type { Answer, RequestPlan, ScenarioContext, UntimedClient } from '../src/scenarios/scenario.ts';
 
 export interface Account {
   userId: string;
@@ -22,6 +22,9 @@ export interface TokenSession {
   accessToken: string;
   /** Good once; each refresh gives the next. */
   refreshToken: string;
+  /** A refresh was sent and its answer not seen: the token may be spent. */
+  isRefreshing: boolean;
+  enteredAtMs: number;
 }
 
 /** The accounts of one run by the index of their connection, so that its second phase needs no second sign-up. */
@@ -81,21 +84,37 @@ export async function enterAsProgram(
 ): Promise<TokenSession> {
   const account = await joinCrowd(context, crowd, index);
   const client = context.newClient();
-  const body = { email: account.email, password };
-  const tokens = expect(await client.send({ method: 'POST', path: '/api/v1/auth/login', body }), 200);
-  const session = { account, client, accessToken: '', refreshToken: '' };
-  const fault = keepTokens(tokens, session);
-  if (fault !== undefined) throw new Error(fault);
-  expect(await client.send({ method: 'DELETE', path: '/api/v1/sessions/me', headers: bearer(session) }), 204);
+  const tokens = { accessToken: '', refreshToken: '', isRefreshing: false, enteredAtMs: 0 };
+  const session = { account, client, ...tokens };
+  await enterAnew(session);
   return session;
 }
 
-/** Outside the measured path; inside it the request and `keepTokens` do the same. */
-export async function renewAsProgram(session: TokenSession): Promise<void> {
-  const body = { refresh_token: session.refreshToken };
-  const answer = await session.client.send({ method: 'POST', path: '/api/v1/auth/refresh', body });
-  const fault = keepTokens(expect(answer, 200), session);
+async function enterAnew(session: TokenSession): Promise<void> {
+  const { account, client } = session;
+  const body = { email: account.email, password };
+  const tokens = expect(await client.send({ method: 'POST', path: '/api/v1/auth/login', body }), 200);
+  const fault = keepTokens(tokens, session);
   if (fault !== undefined) throw new Error(fault);
+  session.enteredAtMs = Date.now();
+  expect(await client.send({ method: 'DELETE', path: '/api/v1/sessions/me', headers: bearer(session) }), 204);
+}
+
+/**
+ * Between requests, every few seconds. The answer to a refresh may have been lost, to a time limit or the end of a
+ * phase. The service gives the same answer again for ten seconds only; later it takes the token for stolen, and each
+ * request of the connection would fail.
+ */
+export async function mendSession(session: TokenSession): Promise<void> {
+  if (session.isRefreshing || Date.now() - session.enteredAtMs > renewAfterMs) await enterAnew(session);
+}
+
+/** A third of what an access token is good for unless the service is told otherwise. */
+const renewAfterMs = 600_000;
+
+export function refreshRequest(session: TokenSession): RequestPlan {
+  session.isRefreshing = true;
+  return { method: 'POST', path: '/api/v1/auth/refresh', body: { refresh_token: session.refreshToken } };
 }
 
 /** Keeps both tokens of an answer; returns what is wrong with it, or nothing. */
@@ -107,6 +126,7 @@ export function keepTokens(answer: Answer, session: TokenSession): string | unde
   if (refreshToken === session.refreshToken) return 'gave the same refresh token again';
   session.accessToken = accessToken;
   session.refreshToken = refreshToken;
+  session.isRefreshing = false;
   return undefined;
 }
 

@@ -8,8 +8,9 @@ import {
   gatherCrowd,
   joinCrowd,
   keepTokens,
+  mendSession,
   readMember,
-  renewAsProgram,
+  refreshRequest,
   type TokenSession,
 } from './account.ts';
 
@@ -35,7 +36,7 @@ export const scenario = defineScenario<City, TokenSession>({
     return { residents: gatherCrowd('mixed'), visitors, visits: 0 };
   },
   connect: (context, { residents }, index) => enterAsProgram(context, residents, index),
-  renew: { everyS: 600, run: renewAsProgram },
+  renew: { everyS: 2, run: mendSession },
   steps: [
     {
       name: 'me',
@@ -54,11 +55,7 @@ export const scenario = defineScenario<City, TokenSession>({
     {
       name: 'refresh',
       weight: 5,
-      request: ({ refreshToken }) => ({
-        method: 'POST',
-        path: '/api/v1/auth/refresh',
-        body: { refresh_token: refreshToken },
-      }),
+      request: refreshRequest,
       check: keepTokens,
     },
     {

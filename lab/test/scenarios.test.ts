@@ -155,7 +155,7 @@ test('the mix is 80 me, 10 sessions, 5 refreshes, 3 changes of the profile and 2
   );
 });
 
-test("the examples notice somebody else's answer, an old token and a service that is half down", async () => {
+test("the examples notice somebody else's answer, a lost or old token and a service that is half down", async () => {
   const context = contextOf(serviceUrl);
   const me = await readExample('me');
   const shared = await me.setUp?.(context);
@@ -175,6 +175,12 @@ test("the examples notice somebody else's answer, an old token and a service tha
   const rotated = await context.newClient().send(rotate.request(session, 0, crowd));
   assert.equal(judge(rotate, rotated, session, crowd), 'right');
   assert.match(judge(rotate, rotated, session, crowd), /same refresh token/);
+
+  // Sent, but its answer is lost: what is asked next may be refused, until the session is mended.
+  rotate.request(session, 1, crowd);
+  await refresh.renew?.run(session, crowd);
+  const mended = await context.newClient().send(rotate.request(session, 2, crowd));
+  assert.equal(judge(rotate, mended, session, crowd), 'right');
 
   const [health] = (await readExample('health')).steps;
   assert.ok(health !== undefined);
