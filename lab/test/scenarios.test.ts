@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createUntimedClient } from '../src/load/http-client.ts';
+import { openGenerator } from '../src/load/open-generator.ts';
 import { type ServerUnderTest, startServer } from '../src/load/server-process.ts';
 import type { Answer, RequestPlan, Scenario, ScenarioContext, Step } from '../src/scenarios/scenario.ts';
 
@@ -188,6 +189,46 @@ test("the examples notice somebody else's answer, a lost or old token and a serv
   const made: Answer = { status: 200, headers: {}, text: () => '', json: () => half };
   assert.match(judge(health, made, undefined, undefined), /cache is offline/);
 });
+
+for (const name of ['me', 'refresh', 'mixed']) {
+  test(`under load, over two phases, every answer of the example ${name} is right`, async () => {
+    const scenarioPath = fileURLToPath(new URL(`${name}.ts`, examples));
+    const generator = await openGenerator(
+      {
+        url: serviceUrl.href,
+        insecure: false,
+        scenarioPath,
+        seed: 1,
+        maxBodyBytes: 2 ** 20,
+        load: {
+          loop: 'open',
+          ratePerS: 50,
+          arrivals: 'poisson',
+          connections: 4,
+          durationS: 1,
+          warmupS: 0,
+          pauseS: 0,
+          timeoutS: 30,
+          spin: false,
+          protocol: 'http/1.1',
+          serverCores: null,
+          generatorCores: null,
+        },
+      },
+      { cores: null, interrupted: new AbortController().signal },
+    );
+    try {
+      for (let phase = 0; phase < 2; phase += 1) {
+        const run = await generator.run({ durationS: 1, ratePerS: 50, measured: true });
+        // On a machine with much else to do, some may still be waiting when the phase ends.
+        assert.deepEqual({ ...run.failures, unfinished: 0 }, { unfinished: 0 });
+        assert.ok(run.ok > 0);
+      }
+    } finally {
+      await generator.close();
+    }
+  });
+}
 
 test('a plain REST API is listed, read and added to, the rows of the data file in turn', async () => {
   const posts: Record<string, unknown>[] = [
