@@ -1,4 +1,8 @@
-/** Baselines on disk: `<folder>/<platform>/0001_<name>.json`, numbered, never overwritten. */
+/**
+ * Baselines on disk: `<folder>/<platform>/0001_<name>.json`, numbered, never overwritten. This repository keeps them out
+ * of git: they belong to one machine, and CI makes its own from the main branch. A project whose runners are all alike
+ * may commit them; on another machine they are judged by the gate alone.
+ */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { exitStatus, LabError } from '../exit-status.ts';

@@ -100,7 +100,8 @@ function formatFactor(value: number, best: number): string {
   if (value === best) return '(1.0)';
   if (best === 0) return '(inf)';
   const factor = value / best;
-  return factor > 1000 ? '(>1000.0)' : `(${factor.toFixed(2)})`;
+  if (factor > 1000) return '(>1000.0)';
+  return factor < 0.005 ? '(<0.01)' : `(${factor.toFixed(2)})`;
 }
 
 /** Four decimals and thousands apart: 1,234.5678. */
