@@ -28,32 +28,41 @@ export async function findInspector(pid: number): Promise<FoundInspector> {
       '--pid needs Linux; elsewhere start the server with --inspect and give its URL.',
     );
   }
-  const before = listListeningPorts(pid);
+  let before = listListeningPorts(pid);
   const announced = findAnnouncedPort(pid);
   for (const port of before.filter((candidate) => candidate === announced)) {
     const url = await askInspector(port);
     if (url !== null) return { url, openedByUs: false };
   }
   if (!catchesUserSignal(pid)) throw noInspector(pid, readProcFile(`/proc/${pid}/stat`) === null);
-  try {
-    process.kill(pid, 'SIGUSR1');
-  } catch (error) {
-    throw new LabError(exitStatus.tool, `Process ${pid} takes no signal from us: run as its user.`, {
-      cause: error,
-    });
-  }
-  for (const deadline = performance.now() + waitMs; performance.now() < deadline; await sleep(20)) {
+  const startedAt = performance.now();
+  for (let turn = 0; performance.now() - startedAt < waitMs; turn += 1) {
+    // Again every second: an inspector that was just being shut swallows the signal.
+    if (turn % 50 === 0) sendUserSignal(pid);
+    await sleep(20);
     for (const port of listListeningPorts(pid).filter((candidate) => !before.includes(candidate))) {
       const url = await askInspector(port);
       if (url !== null) return { url, openedByUs: true };
     }
-    if (performance.now() < deadline - waitMs + 500) continue;
+    if (turn !== 25) continue;
     for (const port of before) {
       const url = await askInspector(port);
       if (url !== null) return { url, openedByUs: false };
     }
+    before = before.filter((port) => listListeningPorts(pid).includes(port));
   }
   throw noInspector(pid, readProcFile(`/proc/${pid}/stat`) === null);
+}
+
+function sendUserSignal(pid: number): void {
+  try {
+    process.kill(pid, 'SIGUSR1');
+  } catch (error) {
+    if (readProcFile(`/proc/${pid}/stat`) === null) throw noInspector(pid, true);
+    throw new LabError(exitStatus.tool, `Process ${pid} takes no signal from us: run as its user.`, {
+      cause: error,
+    });
+  }
 }
 
 function noInspector(pid: number, isGone: boolean): LabError {

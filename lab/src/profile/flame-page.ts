@@ -7,6 +7,7 @@ import { escapeHtml, escapeJson } from '../report/markup.ts';
 import type { CpuShare, FlameNode, ProfileTable, Stall } from '../result/result.ts';
 import { readBrowserFile, readBrowserScript } from './browser-script.ts';
 import { type FlameData, packFlame } from './flame-data.ts';
+import { percent, renderChanges, renderCharged, renderShares, renderStalls } from './flame-tables.ts';
 import { findOwner, type OwnerKind, ownerKinds } from './frame-names.ts';
 import { chargeCallers } from './share-table.ts';
 
@@ -84,10 +85,11 @@ ${renderToolbar(data, before?.name)}
 <p class="hint keys">Click or <kbd>Enter</kbd> zooms, <kbd>Esc</kbd> goes back, arrow keys walk, <kbd>/</kbd> searches. The wider, the more CPU; what a frame calls is below it.</p>
 <div id="tip" hidden></div>
 <div class="tables">
-<section><h2>By function</h2>${renderShares(recorded.table.functions.slice(0, 40), 'Function', true)}</section>
-<section><h2>By package</h2>${renderShares(recorded.table.packages.slice(0, 25), 'Package or folder', false)}</section>
+<section>${renderFunctions(recorded, data)}</section>
+<section><h2>By package</h2>${renderShares(recorded.table.packages.slice(0, 25), 'Package or folder', false)}
+<h2>Charged to who asked for it</h2>${renderCharged(chargeCallers(recorded.flame).slice(0, 20))}</section>
 </div>
-${renderStalls(recorded)}
+${renderStalls(recorded.stalls, recorded.table.wallS)}
 <footer>Shares are of all CPU that the process used by /proc, so that all threads add up to 100 %. Native I/O is
 what the main thread spent outside JavaScript (sockets, HTTP parser, TLS), part of which V8 calls idle. Made by
 irontrack-lab.</footer>
@@ -136,6 +138,13 @@ function sumUpChange({ root, scales }: FlameData, beforeName: string): string {
     /^a/,
     'A',
   );
+}
+
+function renderFunctions({ table }: PageProfile, data: FlameData): string {
+  const byShare = `<h2>By function</h2>${renderShares(table.functions.slice(0, data.scales === null ? 40 : 15), 'Function', true)}`;
+  return data.scales === null
+    ? byShare
+    : `<h2>What changed most, by the function itself</h2>${renderChanges(data)}${byShare}`;
 }
 
 function renderFacts({ table, loop, profile, stalls }: PageProfile): string {
@@ -210,49 +219,4 @@ ${picks}
 <button type="button" id="reset">Whole graph</button>
 <nav id="crumbs" aria-label="Zoomed into"></nav>
 </div>`;
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(2)}%`;
-}
-
-function renderShares(rows: readonly CpuShare[], heading: string, isByFunction: boolean): string {
-  const lines = rows.map((row) => {
-    const { kind } = isByFunction ? findOwner(row) : { kind: row.where };
-    const where = isByFunction && !['native', 'thread', ''].includes(row.where) ? row.where : '';
-    const name = isByFunction
-      ? `<button type="button" class="name" data-search="${escapeHtml(`${row.name} ${where}`.trim())}">${escapeHtml(row.name)}</button>`
-      : escapeHtml(row.name);
-    return `<tr><td>${name}${where === '' ? '' : `<span class="where">${escapeHtml(where)}</span>`}</td>
-<td class="share k-${escapeHtml(kind)}"><svg aria-hidden="true"><rect class="total" width="${percent(row.total)}" height="100%" rx="2"/><rect class="self" width="${percent(row.self)}" height="100%" rx="2"/></svg></td>
-<td class="number">${formatShare(row.self)}</td><td class="number">${formatShare(row.total)}</td></tr>`;
-  });
-  return `<table><thead><tr><th>${heading}</th><th></th><th class="number">itself</th><th class="number">with calls</th></tr></thead>
-<tbody>${lines.join('\n')}</tbody></table>`;
-}
-
-function renderStalls({ stalls, table }: PageProfile): string {
-  if (stalls === undefined) return '';
-  if (stalls.length === 0) {
-    return '<h2>Stalls of the event loop</h2><p>None: it never stood still for 20 ms or more.</p>';
-  }
-  const wallS = Math.max(table.wallS, 0.001);
-  const bars = stalls.map(
-    ({ startS, lengthMs }) =>
-      `<rect x="${percent(startS / wallS)}" width="${percent(Math.max(0.0015, lengthMs / 1000 / wallS))}" height="100%"/>`,
-  );
-  const worst = [...stalls].sort((a, b) => b.lengthMs - a.lengthMs).slice(0, 15);
-  const rows = worst.map((stall) => {
-    const frames = stall.stack.slice(0, 8).map((frame) => `<li>${escapeHtml(frame)}</li>`);
-    const stack =
-      frames.length === 0
-        ? 'no JavaScript ran: the thread waited for a core, or slept in a call'
-        : `<ul class="stack">${frames.join('')}</ul>`;
-    return `<tr><td class="number">${stall.startS.toFixed(2)} s</td><td class="number">${stall.lengthMs.toFixed(0)} ms</td>
-<td class="number">${stall.requestsHurt ?? '-'}</td><td>${stack}</td></tr>`;
-  });
-  return `<h2>Stalls of the event loop</h2>
-<svg class="strip" role="img" aria-label="${stalls.length} stalls along ${formatShort(wallS)} seconds">${bars.join('')}</svg>
-<table><thead><tr><th class="number">at</th><th class="number">length</th><th class="number">hurt</th><th>what ran most, innermost first</th></tr></thead>
-<tbody>${rows.join('\n')}</tbody></table>`;
 }

@@ -1,7 +1,7 @@
 /** A client of the Chrome DevTools Protocol, as small as profiling needs: calls with answers, no events. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exitStatus, LabError } from '../exit-status.ts';
-import { findInspector } from './find-inspector.ts';
+import { findInspector, listListeningPorts } from './find-inspector.ts';
 
 /** Which process to talk to: by its PID, or by the ws:// URL that `node --inspect` printed. */
 export type InspectorTarget = { pid: number } | { inspectorUrl: string };
@@ -74,7 +74,7 @@ export async function openInspector(target: InspectorTarget): Promise<Inspector>
     // inspector.close() waits for its clients to leave, with the event loop stopped: so we leave first, and the
     // timer closes it after that. Node 20 has no getBuiltinModule; there the inspector stays open.
     if (found.openedByUs) {
-      const shut = "setTimeout(() => process.getBuiltinModule?.('node:inspector').close(), 50).unref(); 0";
+      const shut = "setTimeout(() => process.getBuiltinModule?.('node:inspector').close(), 20).unref(); 0";
       await evaluate(shut).catch(() => undefined);
     }
     const left = new Promise<void>((resolve) => {
@@ -82,9 +82,17 @@ export async function openInspector(target: InspectorTarget): Promise<Inspector>
     });
     socket.close();
     await Promise.race([left, sleep(1000, undefined, { ref: false })]);
+    if (found.openedByUs && 'pid' in target) await waitUntilShut(target.pid, found.url);
   }
 
   return { url: found.url, call, evaluate, close };
+}
+
+/** A second profile that began before the first inspector has shut would find it, and lose it. */
+async function waitUntilShut(pid: number, url: string): Promise<void> {
+  const port = Number(new URL(url).port);
+  const deadline = performance.now() + 2000;
+  while (listListeningPorts(pid).includes(port) && performance.now() < deadline) await sleep(10);
 }
 
 async function connect(url: string): Promise<WebSocket> {

@@ -6,7 +6,7 @@ import { readProcessCpuNs } from '../sample/cpu-time.ts';
 import { listThreads, readThreadName, readThreadTimes } from '../sample/proc.ts';
 import { type LoadSeen, listStalls, shareBlocked } from '../sample/stall-list.ts';
 import { buildFlame, type CpuProfile, findStackDuring, parseCpuProfile } from './cpu-profile.ts';
-import { type InspectorTarget, openInspector } from './inspector.ts';
+import { type Inspector, type InspectorTarget, openInspector } from './inspector.ts';
 import { startLoopProbe } from './loop-probe.ts';
 import { pickBusiestNode } from './pick-node.ts';
 import { tabulateShares } from './share-table.ts';
@@ -64,6 +64,7 @@ export async function recordProfile(options: ProfileOptions): Promise<RecordedPr
       interval: Math.round(1e6 / (options.hz ?? 1000)),
     });
     await inspector.call('Profiler.start');
+    await forgetOptimizedCode(inspector);
     // Only now: V8 starts by listing every function it knows (50 ms in a large heap), and ends by listing its samples.
     const before = isHere ? readCpuByThread(pid) : null;
     const endProbe = await startLoopProbe(inspector);
@@ -112,6 +113,16 @@ export async function recordProfile(options: ProfileOptions): Promise<RecordedPr
   } finally {
     await inspector.close();
   }
+}
+
+/**
+ * Code that was optimised before a profile began does not say which functions were inlined into it: their time would
+ * go to the caller, and the hot function have no name. Precise coverage makes V8 drop all optimised code, and being
+ * profiled it keeps the names when it optimises again, which takes a busy server some tenths of a second.
+ */
+async function forgetOptimizedCode(inspector: Inspector): Promise<void> {
+  await inspector.call('Profiler.startPreciseCoverage', { callCount: false, detailed: false });
+  await inspector.call('Profiler.stopPreciseCoverage');
 }
 
 async function findTarget(target: ProfileTarget): Promise<InspectorTarget> {

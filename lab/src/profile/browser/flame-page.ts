@@ -155,7 +155,7 @@ function place(frame: Frame, left: number, width: number, isCaller: boolean): HT
       '--heat',
       `${Math.min(100, Math.sqrt(Math.min(1, Math.abs(heat) / 0.2)) * 100)}%`,
     );
-    if (isWide && Math.abs(heat) >= 0.001) element.textContent = `${showChange(frame)}  ${frame.name}`;
+    if (isWide && Math.abs(heat) >= 0.001) element.textContent = `${showChange(frame)} ${frame.name}`;
   }
   if (pattern !== null) element.classList.add(pattern(frame) ? 'match' : 'other');
   element.setAttribute('role', 'treeitem');
