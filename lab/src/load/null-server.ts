@@ -20,9 +20,17 @@ const answer = Buffer.from(
 );
 const headEnd = '\r\n\r\n';
 
+export interface NullServerOptions {
+  /** As `taskset -c` takes them; null leaves the process where the kernel puts it. */
+  cores: string | null;
+  /** Block the event loop for `stallMs` at the start of each `periodMs`. */
+  stall?: { periodMs: number; stallMs: number };
+}
+
 /** @throws LabError when it does not start */
-export async function startNullServer(options: { cores: string | null }): Promise<NullServer> {
-  const command = [process.execPath, fileURLToPath(import.meta.url)];
+export async function startNullServer(options: NullServerOptions): Promise<NullServer> {
+  const { periodMs, stallMs } = options.stall ?? { periodMs: 0, stallMs: 0 };
+  const command = [process.execPath, fileURLToPath(import.meta.url), String(periodMs), String(stallMs)];
   const [program = '', ...args] =
     options.cores === null ? command : ['taskset', '-c', options.cores, ...command];
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -53,7 +61,7 @@ async function readPort(child: ChildProcess): Promise<number> {
 }
 
 /** Answers as many requests as there are ends of heads; only for requests without a body. */
-function serve(): void {
+function serve(periodMs: number, stallMs: number): void {
   const server = createServer({ noDelay: true }, (socket) => {
     let tail = '';
     socket.on('data', (chunk: Buffer) => {
@@ -71,8 +79,20 @@ function serve(): void {
     const address = server.address();
     if (typeof address === 'object' && address !== null) process.stdout.write(`${address.port}\n`);
   });
+  if (periodMs > 0) stallEach(periodMs, stallMs);
   // Ends with the process that started it, however that ends.
   process.stdin.resume().once('end', () => process.exit(0));
 }
 
-if (import.meta.main) serve();
+/** By absolute times: an interval that begins anew after each stall would drift. */
+function stallEach(periodMs: number, stallMs: number): void {
+  const stall = (startMs: number) => {
+    const wakeMs = startMs + stallMs;
+    while (performance.now() < wakeMs);
+    const nextMs = startMs + periodMs;
+    setTimeout(() => stall(nextMs), nextMs - performance.now());
+  };
+  stall(performance.now());
+}
+
+if (import.meta.main) serve(Number(process.argv[2] ?? 0), Number(process.argv[3] ?? 0));
