@@ -2,7 +2,7 @@
 import { loadBenchmarks } from '../micro/load-benchmarks.ts';
 import { runBenchmarks } from '../micro/run-benchmarks.ts';
 import { renderBenchmarkTable } from '../micro/table.ts';
-import type { BenchResult } from '../result/result.ts';
+import type { BenchResult, MicroRow } from '../result/result.ts';
 import { describeResult } from '../result/result-head.ts';
 import type { LabContext, LabOption, OptionValues } from './lab-command.ts';
 import { readNumber, readText } from './option-values.ts';
@@ -24,10 +24,22 @@ export async function measureFiles(
   context: LabContext,
   name: string,
 ): Promise<BenchResult> {
-  const seconds = readNumber(values, 'seconds', { least: 0.01, most: 600, unit: 'seconds' }) ?? 1;
+  const rows = await measureRows(files, values, context);
+  context.stdout.write(renderBenchmarkTable(rows, { colour: wantsColour(context) }));
+  const config = { files, filter: readText(values, 'filter') ?? '', seconds: readDuration(values) };
+  return { ...(await describeResult(context, name, config)), kind: 'bench', doctor: null, rows };
+}
+
+/** @param only the names of the benchmarks to measure; those of `--filter` unless told */
+export async function measureRows(
+  files: readonly string[],
+  values: OptionValues,
+  { cwd, environment, interrupted, stderr }: LabContext,
+  only?: ReadonlySet<string>,
+): Promise<MicroRow[]> {
+  const seconds = readDuration(values);
   const filter = readText(values, 'filter') ?? '';
-  const { cwd, environment, interrupted, stderr } = context;
-  const loaded = await loadBenchmarks(files, { cwd, filter });
+  const loaded = await loadBenchmarks(files, { cwd, filter, ...(only === undefined ? {} : { only }) });
   const rows = await runBenchmarks(loaded, {
     context: { cwd, environment },
     seconds,
@@ -36,9 +48,11 @@ export async function measureFiles(
     ...(stderr.isTTY === true ? { say: (line) => stderr.write(`\r\x1b[K${line}`) } : {}),
   });
   if (stderr.isTTY === true) stderr.write('\r\x1b[K');
-  context.stdout.write(renderBenchmarkTable(rows, { colour: wantsColour(context) }));
-  const head = await describeResult(context, name, { files, filter, seconds });
-  return { ...head, kind: 'bench', doctor: null, rows };
+  return rows;
+}
+
+function readDuration(values: OptionValues): number {
+  return readNumber(values, 'seconds', { least: 0.01, most: 600, unit: 'seconds' }) ?? 1;
 }
 
 /** https://no-color.org: any value but an empty one. */

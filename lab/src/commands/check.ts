@@ -5,13 +5,15 @@
  * failure; `--require-baseline` ends with 5 before anything is measured, for a CI that means to have one. A baseline
  * that is there but cannot be used (another version, damaged) always ends with 5: replacing it is not ours to decide.
  */
+import { availableParallelism, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { describeGate, judgeAgainstBaseline } from '../baseline/gate.ts';
 import { defaultFolder, findNewestBaseline, readBaseline, saveBaseline } from '../baseline/store.ts';
 import { exitStatus, LabError } from '../exit-status.ts';
 import { readMachine } from '../result/machine.ts';
+import type { BenchResult, MicroRow } from '../result/result.ts';
 import { writeResult } from '../result/result-file.ts';
-import { benchOptions, folderOption, measureFiles } from './bench-options.ts';
+import { benchOptions, folderOption, measureFiles, measureRows } from './bench-options.ts';
 import type { LabCommand, OptionValues } from './lab-command.ts';
 import { readFlag, readText } from './option-values.ts';
 
@@ -41,7 +43,10 @@ export const check: LabCommand = {
     }
     // Before the measuring, which may take minutes.
     const baseline = path === undefined ? undefined : readBaseline(path);
-    const result = await measureFiles(positionals, values, context, 'baseline');
+    const measured = await measureFiles(positionals, values, context, 'baseline');
+    const measureAgain = (only: ReadonlySet<string>) => measureRows(positionals, values, context, only);
+    const result =
+      baseline === undefined ? measured : await confirmFailures(baseline, measured, mostAbove, measureAgain);
     const out = readText(values, 'out');
     if (out !== undefined) writeResult(resolve(context.cwd, out), result);
     const isFiltered = readText(values, 'filter') !== undefined;
@@ -59,9 +64,47 @@ export const check: LabCommand = {
     const revision = baseline.source === null ? '' : `, ${baseline.source.sha.slice(0, 10)}`;
     context.stdout.write(`\nBaseline: ${path} (${baseline.createdAt}${revision})\n`);
     context.stdout.write(describeGate({ ...verdict, missing }, { mostAbove }));
+    if (verdict.failed) context.stdout.write(describeLoad());
     return verdict.failed ? exitStatus.regression : exitStatus.ok;
   },
 };
+
+const mostAttempts = 3;
+
+/**
+ * Measures again what is above the gate, and keeps the best of up to three: code that got three times slower is so
+ * each time, a neighbour on the machine is not. On a 2-core machine with six busy processes two checks of 15 unchanged
+ * benchmarks had 5 and 3 rows above the gate at the first attempt.
+ */
+async function confirmFailures(
+  baseline: BenchResult,
+  measured: BenchResult,
+  mostAbove: number,
+  measureAgain: (only: ReadonlySet<string>) => Promise<MicroRow[]>,
+): Promise<BenchResult> {
+  let result = measured;
+  for (let attempt = 2; attempt <= mostAttempts; attempt += 1) {
+    const { rows } = judgeAgainstBaseline(baseline, result, { mostAbove });
+    const failed = rows.flatMap(({ name, state }) => (state === 'failed' ? [name] : []));
+    if (failed.length === 0) break;
+    const again = new Map((await measureAgain(new Set(failed))).map((row) => [row.name, row]));
+    const keepBest = (row: MicroRow) => {
+      const other = again.get(row.name);
+      return other !== undefined && other.meanUs < row.meanUs ? other : row;
+    };
+    result = { ...result, rows: result.rows.map(keepBest) };
+  }
+  return result;
+}
+
+/** Whoever reads of a regression wants to know whether the machine was free. */
+function describeLoad(): string {
+  const attempts = `Measured ${mostAttempts} times, the best counted.`;
+  const cores = availableParallelism();
+  const [load = 0] = loadavg();
+  const busy = load > cores ? ` Others were busy here: a load of ${load.toFixed(1)} on ${cores} cores.` : '';
+  return `${attempts}${busy}\n`;
+}
 
 /** "200%" or "200"; as a share. */
 function readGate(values: OptionValues): number {

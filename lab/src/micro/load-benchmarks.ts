@@ -10,13 +10,13 @@ export interface LoadedFile extends BenchmarkFile {
 }
 
 /**
- * The files that have a benchmark whose name holds `filter`, each with only those.
+ * The files that have a benchmark whose name holds `filter`, and is among `only` when given, each with only those.
  *
  * @throws LabError naming the file that is missing, cannot be imported or exports something else
  */
 export async function loadBenchmarks(
   paths: readonly string[],
-  { cwd, filter = '' }: { cwd: string; filter?: string },
+  { cwd, filter = '', only }: { cwd: string; filter?: string; only?: ReadonlySet<string> },
 ): Promise<LoadedFile[]> {
   if (paths.length === 0) {
     throw new LabError(exitStatus.tool, 'Name one or more benchmark files, such as benches/parse.ts.');
@@ -36,7 +36,9 @@ export async function loadBenchmarks(
       }
       seen.set(name, path);
     }
-    const benchmarks = file.benchmarks.filter(({ name }) => name.includes(filter));
+    const benchmarks = file.benchmarks.filter(
+      ({ name }) => name.includes(filter) && only?.has(name) !== false,
+    );
     if (benchmarks.length > 0) files.push({ ...file, benchmarks });
   }
   if (files.length > 0) return files;
