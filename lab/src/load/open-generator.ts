@@ -24,6 +24,8 @@ const farewellMs = 15_000;
 const longestComplaint = 400;
 
 interface Reply {
+  /** Others are late answers to what was given up. */
+  kind: FromGenerator['kind'];
   resolve(message: FromGenerator): void;
   reject(error: unknown): void;
 }
@@ -52,19 +54,16 @@ export async function openGenerator(
     const message = raw as FromGenerator; // parser: only generator-process.ts writes to this channel
     if (message.kind === 'progress') onProgress?.(message.progress);
     else if (message.kind === 'failed') reply?.reject(new LabError(message.status, message.sentence));
-    else reply?.resolve(message);
+    else if (message.kind === reply?.kind) reply.resolve(message);
   });
 
-  const ask = async (order: ToGenerator): Promise<FromGenerator> => {
+  const ask = async (order: ToGenerator, kind: FromGenerator['kind']): Promise<FromGenerator> => {
     const answered = new Promise<FromGenerator>((resolve, reject) => {
-      reply = { resolve, reject };
-      if (child.connected) child.send(order, (error) => error !== null && reject(error));
+      reply = { kind, resolve, reject };
+      // When this fails the process is ending, which says why.
+      if (child.connected) child.send(order, () => undefined);
     });
-    try {
-      return await Promise.race([answered, ended.then(({ error }) => Promise.reject(error))]);
-    } finally {
-      reply = undefined;
-    }
+    return await Promise.race([answered, ended.then(({ error }) => Promise.reject(error))]);
   };
 
   const close = (): Promise<void> => {
@@ -77,7 +76,7 @@ export async function openGenerator(
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
     const force = setTimeout(() => child.kill('SIGKILL'), farewellMs);
     try {
-      await ask({ kind: 'close' });
+      await ask({ kind: 'close' }, 'closed');
     } finally {
       await ended;
       clearTimeout(force);
@@ -93,7 +92,7 @@ export async function openGenerator(
   interrupted.addEventListener('abort', onInterrupt, { once: true });
 
   try {
-    await ask({ kind: 'open', options });
+    await ask({ kind: 'open', options }, 'opened');
   } catch (error) {
     await close().catch(() => undefined);
     throw error;
@@ -104,7 +103,7 @@ export async function openGenerator(
     async run(phase, progress): Promise<RunMeasurement> {
       if (interrupted.aborted) throw wasInterrupted();
       onProgress = progress;
-      const message = await ask({ kind: 'run', phase });
+      const message = await ask({ kind: 'run', phase }, 'measured');
       if (message.kind !== 'measured') throw new LabError(exitStatus.tool, 'The load generator is confused.');
       return message.run;
     },
