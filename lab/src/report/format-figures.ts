@@ -13,7 +13,8 @@ export function formatUs(us: number | null | undefined): string {
 export function formatShort(value: number): string {
   if (!Number.isFinite(value)) return '-';
   if (value === 0) return '0';
-  const digits = Math.floor(Math.log10(Math.abs(value)));
+  // Of the rounded value: 0.9997 has the digits of 1.00.
+  const digits = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(3)))));
   const decimals = Math.min(6, Math.max(0, 2 - digits));
   return groupThousands(value.toFixed(decimals));
 }
@@ -44,7 +45,7 @@ export function formatRate(perS: number): string {
 export function formatShare(share: number): string {
   const percent = share * 100;
   const size = Math.abs(percent);
-  if (size > 0 && size < 0.095) return `${formatTick(percent)} %`;
+  if (size > 0 && size < 0.095) return `${Number(percent.toPrecision(2))} %`;
   const wantsDecimal = size > 0 && (size < 9.95 || (size > 99 && size < 100));
   return `${wantsDecimal ? trimZero(floorTowardsNotAll(percent)) : percent.toFixed(0)} %`;
 }

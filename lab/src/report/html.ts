@@ -117,23 +117,35 @@ function drawTable(table: ReportTable): string {
 
 function drawGrid({ columns, rows, title }: ReportTable): string {
   const head = columns.map(({ label, numeric }) => {
-    // A column without a name holds the word that goes with the colour.
-    const name =
-      label === '' ? '<td></td>' : `<th scope="col"${numeric ? ' class="n"' : ''}>${escapeHtml(label)}</th>`;
-    return name;
+    return label === '' ? '' : `<th scope="col"${numeric ? ' class="n"' : ''}>${escapeHtml(label)}</th>`;
   });
   const body = rows.map((row) => {
-    const cells = row.map((cell, index) => drawCell(cell, index, columns[index]?.numeric === true));
+    // A word in a column without a name belongs to the figure before it, so that a phone keeps them together.
+    const cells = row.map((cell, index) =>
+      columns[index]?.label === ''
+        ? ''
+        : drawCell(
+            cell,
+            index,
+            columns[index]?.numeric === true,
+            columns[index + 1]?.label === '' ? row[index + 1]?.text : undefined,
+          ),
+    );
     return `<tr>${cells.join('')}</tr>`;
   });
-  const narrow = columns.length <= 2 ? ' narrow' : '';
+  const narrow = columns.length <= 3 ? ' narrow' : '';
   return `<div class="scroll${narrow}" role="region" aria-label="${escapeHtml(title)}" tabindex="0"><table><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
 }
 
-function drawCell({ text, tone, direction, share }: Cell, index: number, numeric: boolean): string {
+function drawCell(
+  { text, tone, direction, share }: Cell,
+  index: number,
+  numeric: boolean,
+  word?: string,
+): string {
   const arrow =
     direction === undefined || text === '-' ? '' : `<span aria-hidden="true">${arrows[direction]}</span> `;
-  const inside = `${share === undefined ? '' : drawShare(share)}${arrow}${escapeHtml(text)}`;
+  const inside = `${share === undefined ? '' : drawShare(share)}${arrow}${escapeHtml(text)}${word === undefined ? '' : ` <span class="word">${escapeHtml(word)}</span>`}`;
   const classes = [numeric ? 'n' : tone === undefined ? '' : 'word', tone ?? ''].filter(
     (name) => name !== '',
   );

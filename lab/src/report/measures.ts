@@ -1,7 +1,7 @@
 /** The figures that one measured run is summed up in, with their names, units and which way is better. */
 import type { EncodedHistogram, RunMeasurement } from '../result/result.ts';
 import { createHistogram, decodeHistogram } from '../stats/histogram.ts';
-import { formatCount, formatRate, formatShort, formatUs } from './format-figures.ts';
+import { formatCount, formatShort, formatUs } from './format-figures.ts';
 
 export const measureNames = [
   'rate',
@@ -29,14 +29,18 @@ export interface MeasureFacts {
 
 /** How each measure is called and written in every format. */
 export const measureFacts: Readonly<Record<MeasureName, MeasureFacts>> = {
-  rate: { label: 'Right answers', better: 'higher', write: formatRate },
+  rate: {
+    label: 'Right answers',
+    better: 'higher',
+    write: (perS) => `${perS < 10 ? formatShort(perS) : formatCount(perS)}/s`,
+  },
   mean: { label: 'Mean', better: 'lower', write: formatUs },
   p50: { label: 'P50', better: 'lower', write: formatUs },
   p90: { label: 'P90', better: 'lower', write: formatUs },
   p99: { label: 'P99', better: 'lower', write: formatUs },
   'p99.9': { label: 'P99.9', better: 'lower', write: formatUs },
   max: { label: 'Max', better: 'lower', write: formatUs },
-  stddev: { label: 'Standard deviation', better: 'lower', write: formatUs },
+  stddev: { label: 'Std deviation', better: 'lower', write: formatUs },
   errors: { label: 'Errors', better: 'lower', write: formatCount },
   cpu: { label: 'CPU per request', better: 'lower', write: formatUs },
   rss: { label: 'Memory (RSS)', better: 'lower', write: (mb) => `${formatShort(mb)} MB` },

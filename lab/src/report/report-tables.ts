@@ -336,7 +336,7 @@ function tableOfRates(result: Extract<Result, { kind: 'knee' }>): ReportTable {
     id: 'rates',
     title: 'Rates tried',
     note: `Met: P99 under ${formatLimitUs(result.sloP99Ms * 1000)} with the rate delivered. ${latencyNote}`,
-    columns: [text('Asked'), figure('Answered'), figure('P50'), figure('P99'), figure('Max'), text('')],
+    columns: [text('Asked'), figure('Answered'), figure('P50'), figure('P99'), figure('Max'), text('Limit')],
     rows: result.points
       .toSorted((a, b) => a.ratePerS - b.ratePerS)
       .map(({ ratePerS, run, met, faults }) => {

@@ -32,6 +32,8 @@ export function readTerminalLook(
 }
 
 const colours: Readonly<Record<Tone, string>> = { good: '32', bad: '31', doubt: '33', plain: '0' };
+/** Columns that the name and the word of a validity mark take. */
+const markWidth = 29;
 const arrows = { up: '\u2191', down: '\u2193', level: '=' };
 const asciiOf: Readonly<Record<string, string>> = {
   '\u00b5': 'u',
@@ -81,8 +83,9 @@ export function drawTerminal(report: ReportDocument, look: TerminalLook): string
     lines.push('');
     if (strip.label !== '') lines.push(paint(clean(strip.label), '1'));
     for (const mark of strip.marks) {
-      const start = `  ${tone(`${toneSymbols[mark.tone]} ${mark.name.padEnd(10)}${mark.word.padEnd(14)}`, mark.tone)}`;
-      lines.push(`${start} ${clean(mark.detail)}`.trimEnd());
+      const start = `  ${tone(`${toneSymbols[mark.tone]} ${mark.name.padEnd(10)}${mark.word.padEnd(15)}`, mark.tone)}`;
+      const [detail = '', ...rest] = wrap(clean(mark.detail), Math.max(10, look.width - markWidth));
+      lines.push(`${start}${detail}`, ...rest.map((line) => ' '.repeat(markWidth) + line));
     }
   }
   for (const table of report.tables)

@@ -9,7 +9,9 @@ type Series = import('uplot').Series;
 type Axis = import('uplot').Axis;
 
 /** Every chart has the same left edge, so that times are above each other. */
-const leftWidth = 62;
+const leftWidth = 68;
+/** The place under the cursor needs no name in a legend; uPlot would make one up for none. */
+const unnamed = '\u00a0';
 const charts: { chart: Chart; place: HTMLElement }[] = [];
 
 /** Resolves a colour of the style sheet as it is now: light, dark or print. */
@@ -55,13 +57,15 @@ function timeAxis(columns: readonly Column[], label: string): Axis {
 /** Powers of ten, each with its own unit. */
 function logAxis(): Axis {
   const isPower = (us: number) => Math.abs(Math.log10(us) - Math.round(Math.log10(us))) < 1e-9;
+  const onlyPowers = (_: Chart, splits: number[]) => splits.map((us) => (isPower(us) ? us : null));
   return {
     ...axisOf(
-      'Latency, each line ten times the last',
+      'Latency, log scale',
       (_, splits) => splits.map((us) => (us === null ? '' : writeUs(us))),
       true,
     ),
-    filter: (_, splits) => splits.map((us) => (isPower(us) ? us : null)),
+    filter: onlyPowers,
+    grid: { stroke: paint('line'), width: 1, filter: onlyPowers },
   };
 }
 
@@ -105,7 +109,7 @@ function draw(
       height,
       padding: [10, 14, 0, 0],
       ...options,
-      legend: { live: true, ...options.legend },
+      cursor: { y: false, ...options.cursor },
     },
     [x, ...rest],
     place,
@@ -174,7 +178,7 @@ export function drawPercentiles(sides: readonly SideData[]): void {
   ];
   draw(
     'chart-percentiles',
-    300,
+    340,
     {
       scales: { x: { time: false, range: [0, last] }, ...y },
       axes: [
@@ -186,7 +190,7 @@ export function drawPercentiles(sides: readonly SideData[]): void {
         isLog ? logAxis() : timeAxis(columns, 'Latency'),
       ],
       series: [
-        { label: 'At', value: (_, at) => (at === null ? '' : writeNines(at)) },
+        { label: unnamed, value: (_, at) => (at === null ? '' : `at ${writeNines(at)}`) },
         ...lines.map(({ series }) => series),
       ],
     },
@@ -215,10 +219,10 @@ export function drawTime(sides: readonly SideData[]): void {
         ],
   );
   const x: Options['scales'] = { x: { time: false, range: [0, end] } };
-  const cursor = { sync: { key: 'time', scales: ['x', null] as [string, null] } };
+  const cursor = { y: false, sync: { key: 'time', scales: ['x', null] as [string, null] } };
   const at: Series = {
-    label: 'At',
-    value: (_, second) => (second === null ? '' : `${writeShort(second)} s`),
+    label: unnamed,
+    value: (_, second) => (second === null ? '' : `at ${writeShort(second)} s`),
   };
   const stalls = sides.at(-1)?.stalls ?? [];
   const columns = lines.map(({ column }) => column);
@@ -236,7 +240,11 @@ export function drawTime(sides: readonly SideData[]): void {
     280,
     {
       scales: { ...x, y: { range: fromZero } },
-      cursor,
+      // Anywhere within a second is that second, not the nearer end of it.
+      cursor: {
+        ...cursor,
+        dataIdx: (_, __, closest, at) => ((starts[closest] ?? 0) > at ? Math.max(0, closest - 1) : closest),
+      },
       hooks,
       axes: [
         timeLine(sides.some((side) => side.lanes !== null) ? '' : 'Seconds'),
@@ -328,7 +336,7 @@ export function drawKnee(knee: KneeData): void {
       scales: { x: { time: false, range: [0, Math.max(...knee.ratePerS) * 1.04] }, y: { range: [0, top] } },
       axes: [axisOf('Requests/s', undefined, false), timeAxis([[top]], 'Latency')],
       series: [
-        { label: 'Rate', value: (_, rate) => (rate === null ? '' : `${writeShort(rate)}/s`) },
+        { label: unnamed, value: (_, rate) => (rate === null ? '' : `at ${rate.toLocaleString('en-US')}/s`) },
         line('P99', 'after', asTime),
         line('P50', 'before', asTime),
       ],

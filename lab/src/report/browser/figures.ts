@@ -10,7 +10,7 @@ export function writeUs(us: number | null | undefined): string {
 export function writeShort(value: number | null | undefined): string {
   if (value === null || value === undefined) return '\u2013';
   if (value === 0) return '0';
-  const digits = Math.floor(Math.log10(Math.abs(value)));
+  const digits = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(3)))));
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.max(0, 2 - digits) });
 }
 
