@@ -21,7 +21,7 @@ let server: ServerUnderTest | undefined;
 let port = 0;
 let registered = 0;
 
-export async function setUp({ environment, cwd }: BenchmarkContext): Promise<void> {
+export async function setUp({ environment, cwd, interrupted }: BenchmarkContext): Promise<void> {
   folder = mkdtempSync(join(tmpdir(), 'irontrack-bench-'));
   port = await findFreePort();
   server = await startServer({
@@ -39,6 +39,7 @@ export async function setUp({ environment, cwd }: BenchmarkContext): Promise<voi
       DATABASE_URL: '',
     },
     cwd,
+    interrupted,
   });
   // A server that has just started compiles and connects; the first benchmark would pay for all.
   for (let call = 0; call < 300; call += 1) await send({ method: 'GET', path: '/health', expected: 200 });

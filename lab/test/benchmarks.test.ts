@@ -49,8 +49,8 @@ async function runIn(cwd: string, command: LabCommand, files: string[], values: 
   }
 }
 
-/** How long `busy` takes at least. A loaded machine adds a turn of somebody else to some calls, not to all of 5 ms. */
-const busyUs = 5_000;
+/** How long `busy` takes at least. Turns of others on a loaded machine, some 9 ms, then stay far from a factor of 3. */
+const busyUs = 20_000;
 
 const busy = `export const benchmarks = [
   { name: 'busy', run() { const until = performance.now() + ${busyUs / 1000}; while (performance.now() < until); } },
@@ -213,7 +213,7 @@ test('Where a baseline is required its absence ends with 5 before anything is me
 test('On another machine only the gate is judged, and the report says so', async () => {
   const folder = place({ 'busy.ts': busy });
   const machine = { ...readMachine(), fingerprint: 'another' };
-  await saveDoctored(folder, 1 / 2, { machine });
+  await saveDoctored(folder, 1 / 1.5, { machine });
   const passed = await runIn(folder, check, ['busy.ts']);
   assert.equal(passed.status, exitStatus.ok);
   assert.match(passed.out, /from another machine: only the gate was judged/);

@@ -24,7 +24,9 @@ test('npm run bench, bench:save and bench:check measure the same files', () => {
 test('Every benchmark of the service runs, and each endpoint answers as it should', async () => {
   const [, paths = ''] = /irontrack-lab\.mjs micro (.+)$/.exec(String(read(scripts, 'bench'))) ?? [];
   const files = await loadBenchmarks(paths.split(' '), { cwd });
-  const rows = await runBenchmarks(files, { context: { cwd, environment: process.env }, seconds: 0.01 });
+  const { signal: interrupted } = new AbortController();
+  const context = { cwd, environment: process.env, interrupted };
+  const rows = await runBenchmarks(files, { context, seconds: 0.01 });
   const wanted = [
     'password hash',
     'password verify',

@@ -20,8 +20,10 @@ export interface RowVerdict {
   /** undefined for a new row. */
   baselineUs: number | undefined;
   nowUs: number;
-  /** Of the mean: 0.1 is 10 % slower; 0 for a new row. */
+  /** Of the mean, which the gate is about: 0.1 is 10 % slower; 0 for a new row. */
   change: number;
+  /** Of the median, which the remarks are about. */
+  medianChange: number;
 }
 
 export interface GateVerdict {
@@ -63,12 +65,14 @@ function judgeRow(
   otherMachine: boolean,
 ): RowVerdict {
   const { name, meanUs: nowUs } = now;
-  if (before === undefined) return { name, state: 'new', baselineUs: undefined, nowUs, change: 0 };
+  if (before === undefined)
+    return { name, state: 'new', baselineUs: undefined, nowUs, change: 0, medianChange: 0 };
   const change = nowUs / before.meanUs - 1;
-  const row = { name, baselineUs: before.meanUs, nowUs, change };
+  const medianChange = now.medianUs / before.medianUs - 1;
+  const row = { name, baselineUs: before.meanUs, nowUs, change, medianChange };
   if (change > mostAbove) return { ...row, state: 'failed' };
   if (otherMachine) return { ...row, state: 'ok' };
-  const moved = Math.log(now.medianUs / before.medianUs);
+  const moved = Math.log1p(medianChange);
   if (Math.abs(moved) <= Math.log1p(remarkFrom(before))) return { ...row, state: 'ok' };
   return { ...row, state: moved > 0 ? 'slower' : 'faster' };
 }
@@ -102,11 +106,16 @@ const words: Readonly<Record<RowState, string>> = {
   new: 'new',
 };
 
-function describeRow({ baselineUs, nowUs, change }: RowVerdict): string {
+function describeRow({ baselineUs, nowUs, change, medianChange }: RowVerdict): string {
   if (baselineUs === undefined) return `${formatTime(nowUs)}, no baseline`;
   const times = change > 1 ? ` (${(change + 1).toFixed(1)} times)` : '';
-  const percent = `${change >= 0 ? '+' : ''}${(change * 100).toFixed(0)} %`;
-  return `${formatTime(baselineUs)} -> ${formatTime(nowUs)}  ${percent}${times}`;
+  const means = `${formatTime(baselineUs)} -> ${formatTime(nowUs)}`;
+  return `mean ${means}  ${formatPercent(change)}${times}, median ${formatPercent(medianChange)}`;
+}
+
+function formatPercent(share: number): string {
+  const percent = Math.round(share * 100);
+  return `${percent > 0 ? '+' : ''}${percent === 0 ? 0 : percent} %`;
 }
 
 function describeVerdict(rows: readonly RowVerdict[], mostAbove: number): string {

@@ -41,7 +41,7 @@ export async function measureRows(
   const filter = readText(values, 'filter') ?? '';
   const loaded = await loadBenchmarks(files, { cwd, filter, ...(only === undefined ? {} : { only }) });
   const rows = await runBenchmarks(loaded, {
-    context: { cwd, environment },
+    context: { cwd, environment, interrupted },
     seconds,
     interrupted,
     // Without a terminal nobody waits and the names are in the table anyway.

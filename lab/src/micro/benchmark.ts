@@ -11,6 +11,8 @@
 export interface BenchmarkContext {
   environment: Readonly<Record<string, string | undefined>>;
   cwd: string;
+  /** Aborted by Ctrl-C: stop what is being started. */
+  interrupted: AbortSignal;
 }
 
 export interface Benchmark {

@@ -297,13 +297,13 @@ export type BenchResult = Static<typeof BenchResult>;
 export const verdicts = ['faster', 'slower', 'same', "can't tell"] as const;
 export type Verdict = (typeof verdicts)[number];
 
-/** Positive `change` is slower: +0.1 is 10 % more time (or CPU) a request. */
+/** Positive `change` is slower: +0.1 is 10 % more time (or CPU) a request. `confidence` is of all looks together. */
 export const Change = Type.Object({
   /** cpu, mean, p50, p99, throughput. */
   measure: Type.String(),
   verdict: Type.Union(verdicts.map((verdict) => Type.Literal(verdict))),
   change: Type.Number(),
-  /** Bootstrap interval of the median log ratio, as relative changes. */
+  /** Signed-rank interval around the typical (Hodges-Lehmann) log ratio, as relative changes; stats/verdict.ts. */
   low: Type.Number(),
   high: Type.Number(),
   confidence: Type.Number(),
