@@ -1,7 +1,7 @@
 /** Reads a .cpuprofile of V8 and turns its samples into one tree of CPU time that agrees with what /proc measured. */
 import { exitStatus, LabError } from '../exit-status.ts';
 import type { FlameNode } from '../result/result.ts';
-import { describeThread, readFrame } from './frame-names.ts';
+import { describeThread, profilerThreads, readFrame } from './frame-names.ts';
 import { field } from './inspector.ts';
 
 export interface ProfileNode {
@@ -140,6 +140,7 @@ export function buildFlame(profile: CpuProfile): FlameNode {
   all.children.push(main);
   for (const { name, cpuUs } of context.threads) {
     const means = describeThread(name);
+    if (means === profilerThreads) continue;
     const known = all.children.find((child) => child.name === means);
     if (known !== undefined) known.selfUs += cpuUs;
     else all.children.push({ ...emptyNode(means, 'thread'), selfUs: cpuUs });

@@ -90,9 +90,9 @@ ${renderToolbar(data, before?.name)}
 <h2>Charged to who asked for it</h2>${renderCharged(chargeCallers(recorded.flame).slice(0, 20))}</section>
 </div>
 ${renderStalls(recorded.stalls, recorded.table.wallS)}
-<footer>Shares are of all CPU that the process used by /proc, so that all threads add up to 100 %. Native I/O is
-what the main thread spent outside JavaScript (sockets, HTTP parser, TLS), part of which V8 calls idle. Made by
-irontrack-lab.</footer>
+<footer>Shares are of the CPU that the process used by /proc, without the threads of the profiler, so that the rest
+adds up to 100 %. Native I/O is what the main thread spent outside JavaScript (sockets, HTTP parser, TLS), part of which
+V8 calls idle. Made by irontrack-lab.</footer>
 </main>
 <script type="application/json" id="flame-data">${escapeJson(data)}</script>
 <script type="module">${script}</script>

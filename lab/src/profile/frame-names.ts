@@ -42,13 +42,15 @@ function readFilePath(url: string): string {
   }
 }
 
-const profilerThreads = "the profiler's threads";
+/** Not the server's CPU: the graph and the table leave them out. */
+export const profilerThreads = "the profiler's threads";
 
 /** What the threads do that the kernel has these names for; the first that fits. */
 const threadNames: readonly { name: RegExp; means: string }[] = [
   { name: /^(?:v8:ProfEvntProc|InspectorIo|SignalInspector)/, means: profilerThreads },
   { name: /libuv-worker/, means: 'libuv threads (crypto, files, DNS)' },
   { name: /V8Worker/, means: 'V8 threads (GC, compiler)' },
+  { name: /^WorkerThread/, means: 'worker threads of the application' },
   { name: /^ended$/, means: 'threads that ended' },
 ];
 
@@ -79,7 +81,7 @@ export function findOwner(frame: FrameName): Owner {
   const known = owners[name];
   if (known !== undefined) return known;
   if (where === 'native') return { name: 'native I/O', kind: 'native' };
-  if (where === 'thread') return { name, kind: name === profilerThreads ? 'lab' : 'thread' };
+  if (where === 'thread') return { name, kind: 'thread' };
   if (where === '') return { name: 'V8 built-ins', kind: 'v8' };
   if (where === 'wasm') return { name: 'WebAssembly', kind: 'package' };
   if (where.startsWith('node:')) return { name: 'node (built in)', kind: 'node' };

@@ -7,7 +7,7 @@ import { listThreads, readThreadName, readThreadTimes } from '../sample/proc.ts'
 import { type LoadSeen, listStalls, shareBlocked } from '../sample/stall-list.ts';
 import { buildFlame, type CpuProfile, findStackDuring, parseCpuProfile } from './cpu-profile.ts';
 import { type Inspector, type InspectorTarget, openInspector } from './inspector.ts';
-import { startLoopProbe } from './loop-probe.ts';
+import { type LoopSeen, startLoopProbe } from './loop-probe.ts';
 import { pickBusiestNode } from './pick-node.ts';
 import { tabulateShares } from './share-table.ts';
 
@@ -56,7 +56,7 @@ export async function recordProfile(options: ProfileOptions): Promise<RecordedPr
   const target = await findTarget(options);
   const inspector = await openInspector(target);
   try {
-    const who = await inspector.evaluate('JSON.stringify([process.pid, process.cwd(), process.title])');
+    const who = await inspector.evaluate('JSON.stringify([process.pid, process.cwd()])');
     const [pid, cwd] = readIdentity(who);
     const isHere = 'pid' in target || isLocal(inspector.url);
     await inspector.call('Profiler.enable');
@@ -69,16 +69,15 @@ export async function recordProfile(options: ProfileOptions): Promise<RecordedPr
     const before = isHere ? readCpuByThread(pid) : null;
     const endProbe = await startLoopProbe(inspector);
 
-    const [load] = await Promise.all([
-      options.load?.(),
-      sleep(
-        options.seconds * 1000,
-        undefined,
-        options.signal === undefined ? {} : { signal: options.signal },
-      ).catch(() => undefined),
-    ]);
-
-    const seen = await endProbe();
+    const loadStartedUs = Number(process.hrtime.bigint()) / 1000;
+    let load: LoadDuringProfile | undefined;
+    let seen: LoopSeen;
+    try {
+      load = await waitForLoad(options);
+    } finally {
+      // Also when the load failed: the probe is not to stay in the server.
+      seen = await endProbe();
+    }
     const after = isHere ? readCpuByThread(pid) : null;
     const stopped = await inspector.call('Profiler.stop');
     await inspector.call('Profiler.disable');
@@ -100,18 +99,43 @@ export async function recordProfile(options: ProfileOptions): Promise<RecordedPr
       const startS = gap.startS + offsetS;
       const fromUs = profile.startUs + startS * 1e6;
       const stack = findStackDuring(profile, fromUs, fromUs + gap.lengthMs * 1000);
-      return { startS: Math.max(0, startS), lengthMs: gap.lengthMs, stack };
+      return { startS, lengthMs: gap.lengthMs, stack };
     });
+    // Processes of one machine share the monotonic clock; the requests are counted on that of the load.
+    const loadOffsetS = isHere ? (loadStartedUs - profile.startUs) / 1e6 : 0;
+    const stalls = listStalls(
+      gaps.map((gap) => ({ ...gap, startS: gap.startS - loadOffsetS })),
+      load?.seen,
+    ).map((stall) => ({ ...stall, startS: Math.max(0, stall.startS + loadOffsetS) }));
     return {
       profile,
       file: JSON.stringify({ ...raw, irontrackLab: context }),
       table: tabulateShares(flame, context.wallS),
       flame,
-      stalls: listStalls(gaps, load?.seen),
+      stalls,
       loop: { blockedShare: shareBlocked(gaps, seen.wallS), utilization: seen.utilization },
     };
   } finally {
     await inspector.close();
+  }
+}
+
+/** Until the time is over and the load has ended, or somebody interrupts. */
+async function waitForLoad({
+  load,
+  seconds,
+  signal,
+}: ProfileOptions): Promise<LoadDuringProfile | undefined> {
+  const failed = new AbortController();
+  const ends = AbortSignal.any(signal === undefined ? [failed.signal] : [failed.signal, signal]);
+  const time = sleep(seconds * 1000, undefined, { signal: ends }).catch(() => undefined);
+  try {
+    return await load?.();
+  } catch (error) {
+    failed.abort();
+    throw error;
+  } finally {
+    await time;
   }
 }
 
