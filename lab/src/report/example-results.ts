@@ -273,7 +273,7 @@ export function makeExampleCompare(factor = 0.7, over: Partial<CompareResult> = 
 }
 
 export function makeExampleKnee(over: Partial<KneeResult> = {}): KneeResult {
-  const rates = [500, 1000, 2000, 3000, 4000, 4500, 4800, 5000, 5300];
+  const rates = [500, 1000, 2000, 3000, 4000, 4500, 5300, 5500];
   return {
     ...shared,
     kind: 'knee',
@@ -294,6 +294,7 @@ export function makeExampleKnee(over: Partial<KneeResult> = {}): KneeResult {
 }
 
 export function makeExampleBench(factor = 1, over: Partial<BenchResult> = {}): BenchResult {
+  const outliers: [number, number] = [4, 11];
   const rows = [
     ['password hash', 61_400],
     ['token verify', 61.2],
@@ -314,7 +315,7 @@ export function makeExampleBench(factor = 1, over: Partial<BenchResult> = {}): B
       stddevUs: us * factor * 0.06,
       medianUs: us * factor * 0.98,
       iqrUs: us * factor * 0.04,
-      outliers: [4, 11] as [number, number],
+      outliers,
       opsPerS: 1e6 / (us * factor),
       rounds: 120,
       iterations: Math.max(1, Math.round(1000 / us)),

@@ -23,20 +23,7 @@ export function renderMarkdown(report: ReportDocument, stem: string | null): Mar
   for (const note of report.notes)
     lines.push(`> ${toneSymbols[note.tone]} ${escapeMarkdown(note.text)}`, '>');
   if (report.notes.length > 0) lines.push('');
-  for (const { label, marks } of report.strips) {
-    const names = marks.map((mark) => escapeMarkdown(mark.name));
-    const words = marks.map(
-      (mark) =>
-        `${toneSymbols[mark.tone]} **${escapeMarkdown(mark.word)}**<br>${escapeMarkdown(mark.detail)}`,
-    );
-    const first = label === '' ? [] : [escapeMarkdown(label)];
-    lines.push(
-      row([...first.map(() => ''), ...names]),
-      row([...first, ...names].map(() => '---')),
-      row([...first, ...words]),
-      '',
-    );
-  }
+  lines.push(...drawStrips(report));
   for (const table of report.tables) lines.push(...drawTable(table));
   for (const { name, title } of charts) lines.push(`![${escapeMarkdown(title)}](${encodeURI(name)})`, '');
   for (const { title, facts } of report.facts) {
@@ -65,6 +52,21 @@ function drawCharts(report: ReportDocument, stem: string): { name: string; title
   else if (sides.some((side) => side.runs.length > 1))
     add('runs', 'P99 of every run', drawRunDots(sides, 'p99', options));
   return charts;
+}
+
+/** One row for each result. */
+function drawStrips({ strips }: ReportDocument): string[] {
+  const [first] = strips;
+  if (first === undefined) return [];
+  const names = ['', ...first.marks.map((mark) => escapeMarkdown(mark.name))];
+  const rows = strips.map(({ label, marks }) => {
+    const words = marks.map(
+      (mark) =>
+        `${toneSymbols[mark.tone]} **${escapeMarkdown(mark.word)}**<br>${escapeMarkdown(mark.detail)}`,
+    );
+    return row([escapeMarkdown(label), ...words]);
+  });
+  return [row(names), row(names.map(() => '---')), ...rows, ''];
 }
 
 function drawTable(table: ReportTable): string[] {

@@ -16,7 +16,7 @@ export interface PageFiles {
 
 const folder = new URL('./browser/', import.meta.url);
 /** In the order in which each may use those before it. */
-const ownScripts = ['figures.ts', 'charts.ts', 'page.ts'] as const;
+const ownScripts = ['figures.ts', 'chart-frame.ts', 'charts.ts', 'page.ts'] as const;
 
 let kept: PageFiles | undefined;
 

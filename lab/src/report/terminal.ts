@@ -25,7 +25,7 @@ export function readTerminalLook(
   const forced = environment.FORCE_COLOR !== undefined && !['', '0'].includes(environment.FORCE_COLOR);
   const locale = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || '';
   return {
-    width: Math.max(40, stream.columns ?? 100),
+    width: Math.max(50, stream.columns ?? 100),
     colour: !refused && (isTerminal || forced),
     unicode: /utf-?8/i.test(locale),
   };
@@ -93,7 +93,13 @@ export function drawTerminal(report: ReportDocument, look: TerminalLook): string
   for (const { title, facts } of report.facts) {
     lines.push('', paint(title, '1'));
     const width = Math.max(...facts.map((fact) => fact.label.length)) + 4;
-    for (const fact of facts) add(`  ${fact.label.padEnd(width - 2)}${fact.text}`, ' '.repeat(width));
+    for (const fact of facts) {
+      const [first = '', ...rest] = wrap(clean(fact.text), Math.max(10, look.width - width));
+      lines.push(
+        `  ${fact.label.padEnd(width - 2)}${first}`,
+        ...rest.map((line) => ' '.repeat(width) + line),
+      );
+    }
   }
   lines.push('', paint('Again', '1'));
   lines.push(`  ${clean(report.reproduce)}`);

@@ -1,144 +1,21 @@
-/** The interactive charts of the page, drawn by uPlot in the colours of its style sheet. */
+/** The charts of the page: percentiles by nines, latency over time with the machine's lanes, latency against rate. */
 import type { Column, KneeData, SideData, StallMark } from '../page-data.ts';
-import { unitOf, writeNines, writeShort, writeUs } from './figures.ts';
-
-declare const uPlot: typeof import('uplot');
-type Chart = import('uplot');
-type Options = import('uplot').Options;
-type Series = import('uplot').Series;
-type Axis = import('uplot').Axis;
-
-/** Every chart has the same left edge, so that times are above each other. */
-const leftWidth = 68;
-/** The place under the cursor needs no name in a legend; uPlot would make one up for none. */
-const unnamed = '\u00a0';
-const charts: { chart: Chart; place: HTMLElement }[] = [];
-
-/** Resolves a colour of the style sheet as it is now: light, dark or print. */
-function colour(name: string): string {
-  const probe = document.createElement('span');
-  probe.style.color = `var(--${name})`;
-  document.body.append(probe);
-  const value = getComputedStyle(probe).color;
-  probe.remove();
-  return value;
-}
-
-/** Asked at each drawing, because the theme may have changed since. */
-const paint = (name: string) => () => colour(name);
-
-function axisOf(label: string, values: Axis['values'], isSide: boolean): Axis {
-  return {
-    stroke: paint('muted'),
-    grid: { stroke: paint('line'), width: 1 },
-    ticks: { show: false },
-    font: '12px system-ui, sans-serif',
-    labelFont: '12px system-ui, sans-serif',
-    ...(label === '' ? {} : { label }),
-    labelSize: 18,
-    labelGap: 0,
-    gap: 6,
-    size: isSide ? leftWidth - 18 : 26,
-    ...(isSide ? { space: 34 } : { space: 56 }),
-    ...(values === undefined ? {} : { values }),
-  };
-}
-
-function timeAxis(columns: readonly Column[], label: string): Axis {
-  const most = columns.flat().reduce<number>((top, us) => Math.max(top, us ?? 0), 0);
-  const { size, name } = unitOf(most);
-  return axisOf(
-    `${label}, ${name}`,
-    (_, splits) => splits.map((us) => (us === null ? '' : writeShort(us / size))),
-    true,
-  );
-}
-
-/** Powers of ten, each with its own unit. */
-function logAxis(): Axis {
-  const isPower = (us: number) => Math.abs(Math.log10(us) - Math.round(Math.log10(us))) < 1e-9;
-  const onlyPowers = (_: Chart, splits: number[]) => splits.map((us) => (isPower(us) ? us : null));
-  return {
-    ...axisOf(
-      'Latency, log scale',
-      (_, splits) => splits.map((us) => (us === null ? '' : writeUs(us))),
-      true,
-    ),
-    filter: onlyPowers,
-    grid: { stroke: paint('line'), width: 1, filter: onlyPowers },
-  };
-}
-
-function line(label: string, name: string, value: Series['value'], extra: Series = {}): Series {
-  return {
-    label,
-    stroke: paint(name),
-    width: 1.75,
-    points: { show: false },
-    ...(value === undefined ? {} : { value }),
-    ...extra,
-  };
-}
-
-const asTime: Series['value'] = (_, us) => (us === null ? '' : writeUs(us));
-/** Level through each second: a slope between two would be made up. */
-function bySecond(label: string, name: string, extra: Series = {}): Series {
-  const paths = uPlot.paths.stepped?.({ align: 1 });
-  return line(label, name, asTime, { ...(paths === undefined ? {} : { paths }), ...extra });
-}
-
-/** From zero to a little above the highest: a cut-off axis makes small changes look large. */
-const fromZero = (_: Chart, __: number | null, most: number | null): [number, number] => [
-  0,
-  (most ?? 0) > 0 ? (most ?? 1) * 1.06 : 1,
-];
-
-function draw(
-  id: string,
-  height: number,
-  options: Omit<Options, 'width' | 'height'>,
-  columns: Column[],
-): void {
-  const place = document.getElementById(id);
-  const [first, ...rest] = columns;
-  if (place === null || first === undefined) return;
-  const x = first.map((value) => value ?? 0);
-  const chart = new uPlot(
-    {
-      width: Math.max(240, place.clientWidth),
-      height,
-      padding: [10, 14, 0, 0],
-      ...options,
-      cursor: { y: false, ...options.cursor },
-    },
-    [x, ...rest],
-    place,
-  );
-  charts.push({ chart, place });
-  // The cursor follows the arrow keys too; the legend reads what is under it.
-  place.tabIndex = 0;
-  place.addEventListener('keydown', (event) => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step === 0) return;
-    event.preventDefault();
-    const at = Math.min(x.length - 1, Math.max(0, (chart.cursor.idx ?? (step > 0 ? -1 : x.length)) + step));
-    chart.setCursor({ left: chart.valToPos(x[at] ?? 0, 'x'), top: 10 });
-  });
-}
-
-/** Fits every chart to its place; with new colours after a change of theme. */
-export function refit(): void {
-  for (const { chart, place } of charts) {
-    const width = Math.max(240, place.clientWidth);
-    if (width !== chart.width) chart.setSize({ width, height: chart.height });
-    chart.redraw(false, true);
-  }
-  for (const { chart } of charts)
-    for (const [index, marker] of [...chart.root.querySelectorAll<HTMLElement>('.u-marker')].entries()) {
-      const stroke = chart.series[index + 1]?.stroke;
-      if (typeof stroke === 'function') marker.style.background = String(stroke(chart, index + 1));
-    }
-}
+import {
+  asTime,
+  axisOf,
+  bySecond,
+  type Chart,
+  colour,
+  draw,
+  fromZero,
+  line,
+  logAxis,
+  type Options,
+  type Series,
+  timeAxis,
+  unnamed,
+} from './chart-frame.ts';
+import { writeNines, writeShort, writeUs } from './figures.ts';
 
 /** Value against nines: a straight line is an exponential tail, a step is a queue or a stall. */
 export function drawPercentiles(sides: readonly SideData[]): void {
@@ -219,7 +96,8 @@ export function drawTime(sides: readonly SideData[]): void {
         ],
   );
   const x: Options['scales'] = { x: { time: false, range: [0, end] } };
-  const cursor = { y: false, sync: { key: 'time', scales: ['x', null] as [string, null] } };
+  const scales: [string, null] = ['x', null];
+  const cursor = { y: false, sync: { key: 'time', scales } };
   const at: Series = {
     label: unnamed,
     value: (_, second) => (second === null ? '' : `at ${writeShort(second)} s`),

@@ -1,6 +1,7 @@
 /** Starts the page: reads its data, draws its charts, keeps them fitted to width, theme and print. */
 import type { PageData } from '../page-data.ts';
-import { drawKnee, drawPercentiles, drawTime, refit } from './charts.ts';
+import { refit } from './chart-frame.ts';
+import { drawKnee, drawPercentiles, drawTime } from './charts.ts';
 
 const themes = ['auto', 'light', 'dark'] as const;
 type Theme = (typeof themes)[number];
