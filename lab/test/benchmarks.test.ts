@@ -25,7 +25,13 @@ function place(files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-async function runIn(cwd: string, command: LabCommand, files: string[], values: OptionValues = {}) {
+async function runIn(
+  cwd: string,
+  command: LabCommand,
+  files: string[],
+  values: OptionValues = {},
+  interrupted: AbortSignal = new AbortController().signal,
+) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const context = {
     stdout,
@@ -33,7 +39,7 @@ async function runIn(cwd: string, command: LabCommand, files: string[], values: 
     environment: {},
     cwd,
     args: ['check', ...files],
-    interrupted: new AbortController().signal,
+    interrupted,
   };
   const read = (stream: PassThrough) => {
     let text = '';
@@ -136,6 +142,24 @@ test('Files that are no benchmarks, and benchmarks that throw, are said in one s
     assert.match(sentence, expected);
     assert.doesNotMatch(sentence, /\n/);
   }
+});
+
+test('An interruption is said as such, whatever it broke in the benchmark, and tears down', async () => {
+  const folder = place({
+    'server.ts': `export const setUp = ({ interrupted }: { interrupted: AbortSignal }) => {
+        Reflect.set(globalThis, 'labTestStop', new Promise((_, reject) => {
+          interrupted.addEventListener('abort', () => reject(new Error('connection reset')));
+        }));
+      };
+      export const tearDown = () => Reflect.set(globalThis, 'labTestTornDown', true);
+      export const benchmarks = [{ name: 'a', run: () => Reflect.get(globalThis, 'labTestStop') }];`,
+  });
+  const interruption = new AbortController();
+  setTimeout(() => interruption.abort(new LabError(exitStatus.tool, 'Stopped by SIGINT.')), 50);
+  const { status, sentence } = await runIn(folder, micro, ['server.ts'], {}, interruption.signal);
+  assert.equal(status, exitStatus.tool);
+  assert.equal(sentence, 'Stopped by SIGINT.');
+  assert.equal(Reflect.get(globalThis, 'labTestTornDown'), true);
 });
 
 test('save numbers its baselines and never overwrites one', async () => {

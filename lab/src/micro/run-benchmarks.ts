@@ -67,7 +67,9 @@ async function phase<Value>(
   try {
     return await work();
   } catch (error) {
-    if (interrupted?.aborted || error instanceof LabError) throw error;
+    // What fails because its server was stopped with us is no fault of the benchmark.
+    interrupted?.throwIfAborted();
+    if (error instanceof LabError) throw error;
     const sentence = `The benchmark ${label} failed in ${name}: ${firstLineOf(error)}`;
     throw new LabError(exitStatus.tool, sentence, { cause: error });
   }
