@@ -90,7 +90,9 @@ export function tableOfFailures(sides: readonly ReportSide[]): ReportTable | und
   };
 }
 
-export function tableOfStalls(sides: readonly ReportSide[]): ReportTable | undefined {
+export function tableOfStalls(
+  sides: readonly Pick<ReportSide, 'label' | 'overTime'>[],
+): ReportTable | undefined {
   const rows = sides.flatMap(({ label, overTime }) =>
     (overTime.stalls ?? [])
       .toSorted((x, y) => y.lengthMs - x.lengthMs)

@@ -60,7 +60,7 @@ export function drawRunDots(
   );
 }
 
-/** Each pair's change with the interval of the median behind it. */
+/** Each pair's change with the interval of the typical one behind it. */
 export function drawPairs(result: CompareResult, options: DrawOptions): string {
   const [change] = result.changes;
   if (change === undefined) return '';
@@ -97,7 +97,7 @@ export function drawPairs(result: CompareResult, options: DrawOptions): string {
     const order = result.pairs[index]?.order ?? 'AB';
     return `<circle class="s1${order === 'AB' ? '' : ' hollow'}" cx="${toX(index + 1)}" cy="${toY(value)}" r="4.5" stroke-width="1.75"><title>Pair ${index + 1}, ${order}: ${formatChange(value)}</title></circle>`;
   });
-  const label = `Change of each of ${values.length} pairs; median ${formatChange(change.change)}, interval ${formatChange(change.low)} to ${formatChange(change.high)}`;
+  const label = `Change of each of ${values.length} pairs; typical change ${formatChange(change.change)}, interval ${formatChange(change.low)} to ${formatChange(change.high)}`;
   return wrapSvg(
     frame,
     label,

@@ -223,7 +223,7 @@ function drawSpread(report: ReportDocument, table: string): string {
     return section(
       'pairs',
       'Every pair',
-      'Change of B against A in each pair, filled where A went first. The band is the interval of the median, the line the median; below zero B took less.',
+      'Change of B against A in each pair, filled where A went first. The line is the typical change, the band its interval; below zero B took less.',
       `<div class="draw">${drawPairs(result, narrow)}</div>`,
     );
   if (!sides.some((side) => side.runs.length > 1)) return '';

@@ -89,6 +89,7 @@ export function makeDocument(
     notes: [
       ...(scorecard?.notes.map((text) => ({ tone: 'doubt' as const, text })) ?? []),
       ...(scorecard === undefined ? readFaults(latest) : []),
+      ...sides.flatMap(readRunNotes),
     ],
     strips: results.map((one, index) => ({ label: labels[index] ?? '', marks: judgeValidity(one) })),
     tables: makeTables({ result: latest, sides, ...(scorecard === undefined ? {} : { scorecard }) }),
@@ -161,6 +162,12 @@ function readSides(result: Result, after: Result | undefined): ReportSide[] {
     }
   }
   return sides;
+}
+
+/** What the load said of its failures, in words. */
+function readRunNotes({ label, run }: ReportSide): { tone: Tone; text: string }[] {
+  const notes = (run.notes ?? []).slice(0, 8);
+  return notes.map((note) => ({ tone: 'plain', text: label === '' ? note : `${label}: ${note}` }));
 }
 
 function readFaults(result: Result): { tone: Tone; text: string }[] {

@@ -40,7 +40,10 @@ export function makeTables(input: {
   if (sides.some((side) => side.runs.length > 1) && result.kind === 'run') tables.push(tableOfRuns(sides));
   const failures = tableOfFailures(sides);
   if (failures !== undefined) tables.push(failures);
-  const stalls = tableOfStalls(sides);
+  const pass = result.kind === 'run' ? result.profilePass : undefined;
+  const stalls =
+    tableOfStalls(sides) ??
+    (pass === undefined ? undefined : tableOfStalls([{ label: 'profile pass', overTime: pass }]));
   if (stalls !== undefined) tables.push(stalls);
   if (result.kind === 'run' && result.profile !== undefined) {
     tables.push(tableOfShares('cpu-packages', 'CPU by package', result.profile.packages));
@@ -98,7 +101,7 @@ function tableOfChanges(result: CompareResult, sides: readonly ReportSide[]): Re
   return {
     id: 'changes',
     title: 'A against B',
-    note: `A is ${result.sides[0]}, B is ${result.sides[1]}. The change is the median over ${result.pairs.length} pairs, with its ${formatShare(first?.confidence ?? 0.99)} interval; the first row decides.`,
+    note: `A is ${result.sides[0]}, B is ${result.sides[1]}. The change is the typical one of ${result.pairs.length} pairs, with its ${formatShare(first?.confidence ?? 0.99)} interval; the first row decides.`,
     columns: [
       text('Measure'),
       figure('A'),
