@@ -116,7 +116,7 @@ function digest(text: string): string {
 export function sumUp({ flame, loop, stalls }: PageProfile): string {
   const [first, second] = chargeCallers(flame);
   if (first === undefined || flame.totalUs === 0) return 'The process used no CPU that a profile could see.';
-  const name = (row: CpuShare): string => (row.where === '' ? row.name : `${row.name} (${row.where})`);
+  const name = (row: CpuShare): string => (/:\d/.test(row.where) ? `${row.name} (${row.where})` : row.name);
   const parts = [`${formatShare(first.self)} of the CPU went to ${name(first)}`];
   if (second !== undefined) parts.push(`${formatShare(second.self)} to ${name(second)}`);
   const text = parts.join(', ');

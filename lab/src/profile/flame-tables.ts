@@ -14,7 +14,7 @@ export function percent(share: number): string {
 export function renderShares(rows: readonly CpuShare[], heading: string, isByFunction: boolean): string {
   const lines = rows.map((row) => {
     const { kind } = isByFunction ? findOwner(row) : { kind: row.where };
-    const where = isByFunction && !['native', 'thread', ''].includes(row.where) ? row.where : '';
+    const where = isByFunction && !['native', 'thread', 'node:', ''].includes(row.where) ? row.where : '';
     const name = isByFunction
       ? `<button type="button" class="name" data-search="${escapeHtml(`${row.name} ${where}`.trim())}">${escapeHtml(row.name)}</button>`
       : escapeHtml(row.name);

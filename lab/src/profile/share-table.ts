@@ -72,7 +72,8 @@ export function chargeCallers(flame: FlameNode): CpuShare[] {
     const isOwnCode = kind === 'app' || kind === 'package';
     const next = isOwnCode ? node : asker;
     // Without a caller of its own kind, V8 and Node stand for themselves.
-    const charged = next ?? { name: kind === 'node' || kind === 'native' ? ownerName : node.name, where: '' };
+    const alone = kind === 'node' ? { name: ownerName, where: 'node:' } : node;
+    const charged = next ?? (kind === 'native' ? { name: ownerName, where: 'native' } : alone);
     const key = `${charged.name}\n${charged.where}`;
     const row = rows.get(key) ?? { name: charged.name, where: charged.where, self: 0, total: 0 };
     row.self += node.selfUs / Math.max(1, flame.totalUs);
