@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { openTestGenerator, runLoad, runPhase, startServer, writeScenario } from './testing/load-run.ts';
+import {
+  assertAccounts,
+  openTestGenerator,
+  runLoad,
+  runPhase,
+  startServer,
+  writeScenario,
+} from './testing/load-run.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\n';
 const answer = `${ok}Content-Length: 2\r\n\r\nok`;
@@ -220,3 +227,42 @@ test('a rate that the server cannot keep is not delivered, and what waits keeps 
   assert.ok(run.service.meanUs < 100_000);
   assert.ok(run.response.maxUs > 500_000, `${run.response.maxUs} us`);
 });
+
+/** What a server may do with a request, right and wrong, by turns that no period of the load matches. */
+const moods: readonly ((socket: Socket) => void)[] = [
+  (socket) => socket.write(answer),
+  (socket) => setTimeout(() => socket.write(answer), 30),
+  (socket) => socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n'),
+  (socket) => socket.resetAndDestroy(),
+  (socket) => socket.end(answer),
+  (socket) => socket.end(`${ok}Content-Length: 5\r\n\r\nok`),
+  (socket) => socket.write('nonsense\r\n\r\n'),
+  () => undefined,
+  (socket) => socket.write(answer),
+  (socket) => socket.write(`${answer}surplus`),
+  (socket) => socket.write(`${ok}Content-Length: 99999999\r\n\r\n`),
+];
+
+for (const load of [
+  { loop: 'open', ratePerS: 700, arrivals: 'poisson' },
+  { loop: 'open', ratePerS: 700, arrivals: 'constant', spin: true },
+  { loop: 'closed', ratePerS: null },
+] as const) {
+  const name = `${load.loop} loop${load.ratePerS === null ? '' : `, ${load.arrivals} arrivals`}`;
+  test(`whatever a server does, each request comes to exactly one end (${name})`, async (t) => {
+    let turn = 0;
+    const { url } = await startServer(t, (socket) => {
+      turn++;
+      moods[(turn + Math.floor(turn / 7)) % moods.length]?.(socket);
+    });
+    const generator = await openTestGenerator(t, { url, load: { ...load, connections: 8, timeoutS: 0.1 } });
+    const { ratePerS } = load;
+    const run = await generator.run({ durationS: 2, ratePerS, measured: true });
+    assertAccounts(run);
+    for (const kind of ['status', 'reset', 'truncated', 'protocol', 'timeout', 'too-large']) {
+      assert.ok((run.failures[kind] ?? 0) > 0, `${kind} in ${JSON.stringify(run.failures)}`);
+    }
+    assert.ok(run.ok > 0);
+    if (ratePerS !== null) assert.ok(Math.abs(run.due - 1400) < 150, `${run.due} due`);
+  });
+}

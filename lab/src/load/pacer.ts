@@ -8,6 +8,7 @@
  */
 import type { FailureKind } from '../result/result.ts';
 import type { Connection, ConnectionOwner } from './connection.ts';
+import { FreeConnections } from './free-connections.ts';
 import type { Phase, Progress } from './generator.ts';
 import type { Recorder } from './recorder.ts';
 import { type Arrivals, createArrivals, type Schedule } from './schedule.ts';
@@ -58,13 +59,7 @@ class Pacer implements ConnectionOwner {
   /** The first request that is not yet due, and the first that is not yet sent. */
   readonly #coming: Arrivals;
   readonly #waiting: Arrivals;
-  /** A ring: connections take turns, so that none is left idle until the server closes it. */
-  readonly #free: (Connection | undefined)[];
-  #freeFrom = 0;
-  #freeQueued = 0;
-  #freeCount = 0;
-  /** Since when some connection has been free without a break; infinite while none is. */
-  #freeSinceUs = Number.POSITIVE_INFINITY;
+  readonly #free: FreeConnections;
   #busyCount = 0;
   #openCount = 0;
   /** Neither opened nor failed yet. */
@@ -99,7 +94,7 @@ class Pacer implements ConnectionOwner {
     this.#waiting = createArrivals(schedule);
     this.#connections = options.openConnections(this);
     this.#unsettled = new Set(this.#connections);
-    this.#free = this.#connections.map(() => undefined);
+    this.#free = new FreeConnections(this.#connections.length);
   }
 
   async run(): Promise<PacerOutcome> {
@@ -143,7 +138,7 @@ class Pacer implements ConnectionOwner {
 
   onLost(connection: Connection): void {
     this.#openCount--;
-    this.#takeOut(connection);
+    this.#free.remove(connection);
   }
 
   onBytes(count: number): void {
@@ -161,19 +156,19 @@ class Pacer implements ConnectionOwner {
       return;
     }
     if (!this.#isStarted) {
-      this.#putBack(connection);
+      this.#free.putBack(connection, this.#nowUs);
       return;
     }
     if (!this.#isOpenLoop) {
       if (this.#isIssuing) this.#sendClosed(connection);
-      else this.#putBack(connection);
+      else this.#free.putBack(connection, this.#nowUs);
       return;
     }
     if (this.#waiting.number < this.#coming.number) {
-      if (!this.#sendNext(connection, false)) this.#putBack(connection);
+      if (!this.#sendNext(connection, false)) this.#free.putBack(connection, this.#nowUs);
       return;
     }
-    this.#putBack(connection);
+    this.#free.putBack(connection, this.#nowUs);
     if (this.#coming.dueUs <= this.#nowUs) this.#tick();
   }
 
@@ -256,10 +251,10 @@ class Pacer implements ConnectionOwner {
     if (this.#isOpenLoop) {
       if (this.#coming.dueUs <= this.#nowUs) this.#markDue(this.#nowUs);
       while (this.#waiting.number < this.#coming.number) {
-        const hadOneFree = this.#freeSinceUs <= this.#waiting.dueUs;
-        const connection = this.#takeFree();
+        const hadOneFree = this.#free.sinceUs <= this.#waiting.dueUs;
+        const connection = this.#free.take();
         if (connection === undefined) break;
-        if (!this.#sendNext(connection, hadOneFree)) this.#putBack(connection);
+        if (!this.#sendNext(connection, hadOneFree)) this.#free.putBack(connection, this.#nowUs);
       }
       if (this.#waiting.number === this.#coming.number) this.#queueEmptyAtUs = this.#nowUs;
     }
@@ -301,7 +296,7 @@ class Pacer implements ConnectionOwner {
     const now = this.#nowUs;
     if (now >= this.#durationUs) {
       this.#issued--;
-      this.#putBack(connection);
+      this.#free.putBack(connection, this.#nowUs);
       return;
     }
     this.#recorder.recordDue(now);
@@ -315,7 +310,7 @@ class Pacer implements ConnectionOwner {
 
   #sendFromAll(): void {
     this.#clock();
-    for (let connection = this.#takeFree(); connection !== undefined; connection = this.#takeFree()) {
+    for (let connection = this.#free.take(); connection !== undefined; connection = this.#free.take()) {
       this.#sendClosed(connection);
     }
   }
@@ -363,36 +358,6 @@ class Pacer implements ConnectionOwner {
     this.#recorder.note(`script: ${this.#workload.stepNames[step]} threw in ${phase}: ${message}`);
   }
 
-  #putBack(connection: Connection): void {
-    if (connection.isFree) return;
-    connection.isFree = true;
-    if (this.#freeCount++ === 0) this.#freeSinceUs = this.#isStarted ? this.#nowUs : 0;
-    if (connection.isQueuedFree) return;
-    connection.isQueuedFree = true;
-    this.#free[(this.#freeFrom + this.#freeQueued++) % this.#free.length] = connection;
-  }
-
-  #takeFree(): Connection | undefined {
-    while (this.#freeQueued > 0) {
-      const connection = this.#free[this.#freeFrom];
-      this.#freeFrom = (this.#freeFrom + 1) % this.#free.length;
-      this.#freeQueued--;
-      if (connection === undefined) continue;
-      connection.isQueuedFree = false;
-      // Lost or being renewed since it was put there.
-      if (!connection.isFree) continue;
-      this.#takeOut(connection);
-      return connection;
-    }
-    return undefined;
-  }
-
-  #takeOut(connection: Connection): void {
-    if (!connection.isFree) return;
-    connection.isFree = false;
-    if (--this.#freeCount === 0) this.#freeSinceUs = Number.POSITIVE_INFINITY;
-  }
-
   /** Time limits, renewals and progress, a few times a second. */
   #sweep(): void {
     const now = this.#clock();
@@ -402,7 +367,7 @@ class Pacer implements ConnectionOwner {
       if (!this.#isIssuing || !this.#workload.isRenewalDue(connection.index, nowMs)) continue;
       connection.needsRenewal = true;
       if (!connection.isFree) continue;
-      this.#takeOut(connection);
+      this.#free.remove(connection);
       void this.#renew(connection);
     }
     this.#recorder.closeSeconds(now);
@@ -442,7 +407,7 @@ class Pacer implements ConnectionOwner {
       if (!this.#workload.isRenewalDue(connection.index, nowMs)) continue;
       if (!connection.isFree) connection.needsRenewal = true;
       else {
-        this.#takeOut(connection);
+        this.#free.remove(connection);
         await this.#renew(connection);
       }
     }

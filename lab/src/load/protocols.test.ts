@@ -15,6 +15,7 @@ import { createServer as createHttps } from 'node:https';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { runLoad } from './testing/load-run.ts';
 
@@ -50,12 +51,13 @@ function echo(
   response: ServerResponse | Http2ServerResponse,
 ): void {
   const pieces: Buffer[] = [];
-  request.on('data', (piece: Buffer) => pieces.push(piece));
-  request.on('end', () => {
+  const asked: Readable = request;
+  asked.on('data', (piece: Buffer) => pieces.push(piece));
+  asked.on('end', () => {
     const { method, url, headers } = request;
     const body = Buffer.concat(pieces).toString();
     const isRight = method === 'POST' && url === '/a/b?c=d' && body === 'caf\u00e9' && headers['x-y'] === 'z';
-    response.writeHead(isRight ? 200 : 418);
+    response.statusCode = isRight ? 200 : 418;
     response.end();
   });
 }
@@ -134,5 +136,5 @@ test('a server without HTTP/2 is a connect failure, not a wait without end', asy
     url: `http://127.0.0.1:${port}/`,
     load: { protocol: 'http/2', ratePerS: 20 },
   });
-  assert.deepEqual(run.failures, { connect: 20 }, run.notes?.join());
+  assert.deepEqual(run.failures, { connect: 20 }, (run.notes ?? []).join());
 });
