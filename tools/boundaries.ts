@@ -6,6 +6,7 @@ import { isBuiltin } from 'node:module';
 import {
   domainOrder,
   groundFolders,
+  loadersOfUserFiles,
   processFile,
   sharedFiles,
   wiring,
@@ -69,7 +70,7 @@ function checkImport(
   const { specifier } = found;
   const home = file.split('/', 1)[0] ?? '';
   if (specifier === undefined) {
-    if (home !== 'tools' && !isTestFile(file)) {
+    if (home !== 'tools' && !isTestFile(file) && !loadersOfUserFiles.includes(file)) {
       report(
         'computed-import',
         'cannot be checked; name the file, or choose from a table of functions that do',

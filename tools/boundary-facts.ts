@@ -43,3 +43,9 @@ export const wiring: readonly string[] = ['app', 'commands'];
 
 /** The process around the wiring: it opens and closes, and meets no domain. */
 export const processFile = 'main';
+
+/** Files that load what their user names on the command line, so that the import cannot be known beforehand. */
+export const loadersOfUserFiles: readonly string[] = [
+  'lab/src/micro/load-benchmarks.ts',
+  'lab/src/scenarios/load-scenario.ts',
+];

@@ -1,38 +1,20 @@
 /** The command line: finds the command, reads its options, and turns what went wrong into a sentence and a status. */
 import { parseArgs } from 'node:util';
-import { check } from './commands/check.ts';
-import { compare } from './commands/compare.ts';
-import { doctor } from './commands/doctor.ts';
-import { knee } from './commands/knee.ts';
+import { commands } from './commands/command-table.ts';
 import type { LabCommand, LabContext } from './commands/lab-command.ts';
-import { micro } from './commands/micro.ts';
-import { profile } from './commands/profile.ts';
-import { report } from './commands/report.ts';
-import { run } from './commands/run.ts';
-import { sample } from './commands/sample.ts';
-import { save } from './commands/save.ts';
+import { renderReference } from './commands/reference.ts';
 import { type ExitStatus, exitStatus, LabError } from './exit-status.ts';
 import { labVersion } from './version.ts';
-
-/** In the order a reader needs them. */
-export const commands: ReadonlyMap<string, LabCommand> = new Map([
-  ['run', run],
-  ['profile', profile],
-  ['sample', sample],
-  ['compare', compare],
-  ['knee', knee],
-  ['micro', micro],
-  ['save', save],
-  ['check', check],
-  ['report', report],
-  ['doctor', doctor],
-]);
 
 async function main(context: LabContext): Promise<ExitStatus> {
   const [name, ...rest] = context.args;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
     (name === undefined ? context.stderr : context.stdout).write(describeCommands());
     return name === undefined ? exitStatus.tool : exitStatus.ok;
+  }
+  if (name === 'reference') {
+    context.stdout.write(renderReference(commands));
+    return exitStatus.ok;
   }
   if (name === '--version' || name === '-v') {
     context.stdout.write(`${labVersion}\n`);
@@ -85,6 +67,11 @@ const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => interruption.abort(new LabError(exitStatus.tool, `Stopped by ${signal}.`)));
 }
+
+// A reader that has seen enough (`| head`) is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 
 try {
   process.exitCode = await main({

@@ -59,6 +59,7 @@ export const run: LabCommand = {
       const outcome = await followProtocol(bench, {
         load: plan.generator.load,
         runs: readNumber(values, 'runs', { least: 1, most: 10, whole: true, unit: 'runs' }) ?? 5,
+        fixedDuration: readText(values, 'duration') !== undefined,
         mostErrors: (readNumber(values, 'max-errors', { least: 0, most: 100, unit: 'percent' }) ?? 1) / 100,
         interrupted: context.interrupted,
         say: narrator.say,

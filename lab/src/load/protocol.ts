@@ -24,6 +24,8 @@ export interface ProtocolOptions {
   load: LoadShape;
   /** Runs to start with; more are added while they are unstable, up to 10. */
   runs: number;
+  /** Somebody asked for this duration: a P99 with too few samples is then reported, not waited for. */
+  fixedDuration: boolean;
   /** Share of wrong or missing answers that makes a run invalid. */
   mostErrors: number;
   interrupted: AbortSignal;
@@ -36,7 +38,9 @@ export type ProtocolOutcome = Pick<RunResult, 'runs' | 'medianRun' | 'stability'
 
 export async function followProtocol(bench: Bench, options: ProtocolOptions): Promise<ProtocolOutcome> {
   const { load, interrupted, say } = options;
-  const durationS = chooseDuration(load, say);
+  const durationS = options.fixedDuration ? load.durationS : chooseDuration(load, say);
+  // One run cannot disagree with itself, and who asks for one wants one.
+  const most = options.runs === 1 ? 1 : mostRuns;
   await warmUp(bench, load, say);
   const runs: RunMeasurement[] = [];
   let stability: Stability = { meanCv: null, p99Cv: null, stable: false };
@@ -51,7 +55,7 @@ export async function followProtocol(bench: Bench, options: ProtocolOptions): Pr
     // A target that is gone or a rate out of reach does not get better by asking again.
     if (judgeRun(runs.at(-1), load, options.mostErrors).some(({ weight }) => weight === 'invalid')) break;
     stability = judgeStability(runs.map(readMeanAndTail));
-    if (runs.length >= options.runs && (stability.stable || runs.length >= mostRuns)) break;
+    if (runs.length >= options.runs && (stability.stable || runs.length >= most)) break;
     await delay(load.pauseS * 1000, undefined, { signal: interrupted });
   }
   const medianRun =

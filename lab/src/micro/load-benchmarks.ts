@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { exitStatus, LabError } from '../exit-status.ts';
+import { offerOwnModules } from '../scenarios/own-modules.ts';
 import type { Benchmark, BenchmarkFile } from './benchmark.ts';
 
 export interface LoadedFile extends BenchmarkFile {
@@ -51,6 +52,7 @@ async function importFile(path: string, cwd: string): Promise<LoadedFile> {
   const location = resolve(cwd, path);
   if (!existsSync(location)) throw fail(`There is no benchmark file ${path}; check its name.`);
   let module: unknown;
+  offerOwnModules();
   try {
     module = await import(pathToFileURL(location).href);
   } catch (error) {

@@ -1,6 +1,7 @@
 /** Loads a scenario file and checks its shape, so that a slip is one sentence rather than a stack trace. */
 import { pathToFileURL } from 'node:url';
 import { exitStatus, LabError } from '../exit-status.ts';
+import { offerOwnModules } from './own-modules.ts';
 import type { Scenario } from './scenario.ts';
 
 /** A scenario whose own types are known only to its file. */
@@ -9,6 +10,7 @@ export type LoadedScenario = Scenario<unknown, unknown>;
 /** @throws LabError when the file cannot be loaded or does not export a scenario */
 export async function loadScenario(path: string): Promise<LoadedScenario> {
   let module: unknown;
+  offerOwnModules();
   try {
     module = await import(pathToFileURL(path).href);
   } catch (error) {
