@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LabError } from '../exit-status.ts';
@@ -226,4 +229,27 @@ test('refuses a file that exports no scenario, or one that cannot be run', async
   ] as const) {
     await assert.rejects(runLoad(t, { scenarioPath: writeScenario(t, body) }), sentence);
   }
+});
+
+test('a generator whose parent is killed tears its scenario down and ends', async (t) => {
+  const { url } = await startOkServer(t);
+  const { path, readTrace } = writeTracing(t, '');
+  const options = { url, insecure: false, scenarioPath: path, seed: 1, load: calmLoad, maxBodyBytes: 1000 };
+  const source = `import { openGenerator } from ${JSON.stringify(new URL('open-generator.ts', import.meta.url).href)};
+    const interrupted = new AbortController().signal;
+    const generator = await openGenerator(${JSON.stringify(options)}, { cores: null, interrupted });
+    process.stdout.write(generator.pid + '\\n');
+    await generator.run({ durationS: 60, ratePerS: 100, measured: true });`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => parent.kill('SIGKILL'));
+  const [line] = await once(createInterface(parent.stdout), 'line');
+  const pid = Number(line);
+  await delay(300);
+  assert.ok(isAlive(pid));
+  parent.kill('SIGKILL');
+  for (let waited = 0; isAlive(pid) && waited < 100; waited++) await delay(100);
+  assert.equal(isAlive(pid), false);
+  assert.ok(readTrace().includes('tearDown'));
 });

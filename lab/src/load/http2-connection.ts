@@ -83,7 +83,14 @@ export class Http2Connection implements Connection {
       return;
     }
     const hasBody = request.bytes.length > 0;
-    const stream = session.request({ ...request.fields }, { endStream: !hasBody });
+    let stream: ClientHttp2Stream;
+    try {
+      stream = session.request({ ...request.fields }, { endStream: !hasBody });
+    } catch (error) {
+      // Node refuses some fields, and any request on a session that is about to go.
+      this.#fail('protocol', error instanceof Error ? error.message : String(error));
+      return;
+    }
     this.#stream = stream;
     this.#body = [];
     let bodyBytes = 0;

@@ -8,6 +8,7 @@
  */
 import type { FailureKind } from '../result/result.ts';
 import type { Connection, ConnectionOwner } from './connection.ts';
+import { Exchange } from './exchange.ts';
 import { FreeConnections } from './free-connections.ts';
 import type { Phase, Progress } from './generator.ts';
 import type { Recorder } from './recorder.ts';
@@ -52,6 +53,7 @@ class Pacer implements ConnectionOwner {
   readonly #options: PacerOptions;
   readonly #workload: Workload;
   readonly #recorder: Recorder;
+  readonly #exchange: Exchange;
   readonly #connections: Connection[];
   readonly #isOpenLoop: boolean;
   readonly #durationUs: number;
@@ -77,7 +79,6 @@ class Pacer implements ConnectionOwner {
   #okInTime = 0;
   #nextProgress = 0;
   #wake: NodeJS.Timeout | undefined = undefined;
-  readonly #failedRenewals = new Set<Connection>();
   #finish: (outcome: PacerOutcome) => void = () => undefined;
   #begin: () => void = () => undefined;
 
@@ -87,6 +88,7 @@ class Pacer implements ConnectionOwner {
     this.#options = options;
     this.#workload = options.workload;
     this.#recorder = options.recorder;
+    this.#exchange = new Exchange(options.workload, options.recorder, options.nowMs);
     this.#isOpenLoop = phase.ratePerS !== null;
     this.#durationUs = phase.durationS * 1e6;
     this.#timeoutUs = timeoutS * 1e6;
@@ -173,25 +175,18 @@ class Pacer implements ConnectionOwner {
   }
 
   onAnswer(connection: Connection, status: number): void {
+    if (this.#isEnded) return;
     const now = this.#clock();
-    const { step, dueUs, sentUs, number } = connection;
     this.#busyCount--;
-    this.#recorder.recordStatus(status);
-    const isInTime = number < this.#undeliveredFrom;
+    const isInTime = connection.number < this.#undeliveredFrom;
+    const isRight = this.#exchange.judge(connection, status, now);
     if (isInTime) this.#answeredInTime++;
-    if (!this.#workload.isExpected(step, status)) {
-      this.#recorder.recordFailure('status', step, dueUs);
-      this.#recorder.note(`status: ${this.#workload.stepNames[step]} was answered ${status}.`);
-    } else if (this.#workload.hasCheck(step) && !this.#passesCheck(connection)) {
-      // Recorded by the check.
-    } else {
-      this.#recorder.recordOk(step, dueUs, sentUs, now);
-      if (isInTime) this.#okInTime++;
-    }
+    if (isInTime && isRight) this.#okInTime++;
     if (!this.#isIssuing) this.#endWhenDone();
   }
 
   onFailure(connection: Connection, kind: FailureKind, reason: string): void {
+    if (this.#isEnded) return;
     this.#clock();
     this.#busyCount--;
     this.#recorder.recordFailure(kind, connection.step, connection.dueUs);
@@ -212,11 +207,7 @@ class Pacer implements ConnectionOwner {
     } else if (this.#openCount === 0) {
       // Nobody can take what is waiting: a client would be told so now.
       this.#markDue(now);
-      while (this.#waiting.number < this.#coming.number) {
-        const step = this.#workload.chooseStep(this.#waiting.number);
-        this.#recorder.recordFailure('connect', step, this.#waiting.dueUs);
-        this.#waiting.advance();
-      }
+      this.#failWaiting('connect');
       this.#queueEmptyAtUs = now;
       if (!this.#isIssuing) this.#endWhenDone();
     }
@@ -263,6 +254,16 @@ class Pacer implements ConnectionOwner {
     const graceUs = Math.min(this.#timeoutUs, longestGraceUs);
     if (this.#nowUs >= this.#durationUs + graceUs) this.#end();
     else this.#endWhenDone();
+  }
+
+  /** @param nowUs records them as at least as old as they are then */
+  #failWaiting(kind: FailureKind, nowUs?: number): void {
+    while (this.#waiting.number < this.#coming.number) {
+      const { number, dueUs } = this.#waiting;
+      const ageUs = nowUs === undefined ? undefined : nowUs - dueUs;
+      this.#recorder.recordFailure(kind, this.#workload.chooseStep(number), dueUs, ageUs);
+      this.#waiting.advance();
+    }
   }
 
   #markDue(nowUs: number): void {
@@ -316,66 +317,37 @@ class Pacer implements ConnectionOwner {
   }
 
   #send(connection: Connection, number: number, dueUs: number, countsLag: boolean): boolean {
-    const step = this.#workload.chooseStep(number);
-    if (this.#failedRenewals.delete(connection)) {
-      this.#recorder.recordFailure('script', step, dueUs);
-      return false;
-    }
-    try {
-      const request = this.#workload.encode(step, connection.index, number);
-      connection.number = number;
-      connection.step = step;
-      connection.dueUs = dueUs;
-      const now = this.#clock();
-      connection.sentUs = now;
-      if (countsLag) this.#recorder.recordLag(now - dueUs);
-      this.#busyCount++;
-      connection.send(request, this.#workload.hasCheck(step));
-      return true;
-    } catch (error) {
-      this.#recorder.recordFailure('script', step, dueUs);
-      this.#noteThrow('request', step, error);
-      return false;
-    }
-  }
-
-  #passesCheck(connection: Connection): boolean {
-    const { step, dueUs } = connection;
-    try {
-      const fault = this.#workload.check(step, connection.readAnswer(), connection.index);
-      if (fault === undefined) return true;
-      this.#recorder.recordFailure('body', step, dueUs);
-      this.#recorder.note(`body: ${this.#workload.stepNames[step]}: ${fault}`);
-    } catch (error) {
-      this.#recorder.recordFailure('script', step, dueUs);
-      this.#noteThrow('check', step, error);
-    }
-    return false;
-  }
-
-  #noteThrow(phase: string, step: number, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    this.#recorder.note(`script: ${this.#workload.stepNames[step]} threw in ${phase}: ${message}`);
+    const request = this.#exchange.prepare(connection, number, dueUs);
+    if (request === undefined) return false;
+    const now = this.#clock();
+    connection.sentUs = now;
+    if (countsLag) this.#recorder.recordLag(now - dueUs);
+    this.#busyCount++;
+    connection.send(request, this.#exchange.keepsAnswer(connection));
+    return true;
   }
 
   /** Time limits, renewals and progress, a few times a second. */
   #sweep(): void {
     const now = this.#clock();
-    const nowMs = this.#options.nowMs();
     for (const connection of this.#connections) {
       if (connection.isBusy && now - connection.sentUs > this.#timeoutUs) this.#timeOut(connection, now);
-      if (!this.#isIssuing || !this.#workload.isRenewalDue(connection.index, nowMs)) continue;
+      if (!this.#isIssuing || !this.#exchange.isRenewalDue(connection)) continue;
       connection.needsRenewal = true;
       if (!connection.isFree) continue;
       this.#free.remove(connection);
       void this.#renew(connection);
     }
     this.#recorder.closeSeconds(now);
-    const { durationS } = this.#options.phase;
-    while (this.#nextProgress < durationS && (this.#nextProgress + 1) * 1e6 <= now) {
-      this.#options.onProgress(this.#recorder.readProgress(this.#nextProgress++));
-    }
+    this.#tellProgress(now);
     if (!this.#isIssuing) this.#endWhenDone();
+  }
+
+  #tellProgress(nowUs: number): void {
+    const { phase, onProgress } = this.#options;
+    while (this.#nextProgress < phase.durationS && (this.#nextProgress + 1) * 1e6 <= nowUs) {
+      onProgress(this.#recorder.readProgress(this.#nextProgress++));
+    }
   }
 
   #timeOut(connection: Connection, now: number): void {
@@ -386,14 +358,7 @@ class Pacer implements ConnectionOwner {
   }
 
   async #renew(connection: Connection): Promise<void> {
-    connection.needsRenewal = false;
-    try {
-      await this.#workload.renew(connection.index, this.#options.nowMs());
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#recorder.note(`script: the session could not be renewed: ${message}`);
-      this.#failedRenewals.add(connection);
-    }
+    await this.#exchange.renew(connection);
     // It may have been lost meanwhile, and even opened again and used.
     if (this.#isEnded || !connection.isOpen || connection.isBusy || connection.isFree) return;
     this.#clock();
@@ -402,9 +367,8 @@ class Pacer implements ConnectionOwner {
 
   /** What ran out between two phases, before the clock starts. */
   async #renewOverdue(): Promise<void> {
-    const nowMs = this.#options.nowMs();
     for (const connection of this.#connections) {
-      if (!this.#workload.isRenewalDue(connection.index, nowMs)) continue;
+      if (!this.#exchange.isRenewalDue(connection)) continue;
       if (!connection.isFree) connection.needsRenewal = true;
       else {
         this.#free.remove(connection);
@@ -429,14 +393,8 @@ class Pacer implements ConnectionOwner {
       if (!connection.isBusy) continue;
       this.#recorder.recordFailure('unfinished', connection.step, connection.dueUs, now - connection.dueUs);
     }
-    while (this.#isOpenLoop && this.#waiting.number < this.#coming.number) {
-      const step = this.#workload.chooseStep(this.#waiting.number);
-      this.#recorder.recordFailure('unfinished', step, this.#waiting.dueUs, now - this.#waiting.dueUs);
-      this.#waiting.advance();
-    }
-    while (this.#nextProgress < this.#options.phase.durationS && (this.#nextProgress + 1) * 1e6 <= now) {
-      this.#options.onProgress(this.#recorder.readProgress(this.#nextProgress++));
-    }
+    if (this.#isOpenLoop) this.#failWaiting('unfinished', now);
+    this.#tellProgress(now);
     this.#finish({
       answeredInTime: this.#answeredInTime,
       okInTime: this.#okInTime,
