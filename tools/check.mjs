@@ -15,6 +15,28 @@ const checks = [
   { name: 'format', args: [biome, 'format', '--colors=off', '--reporter=summary', '.'] },
   { name: 'lint', args: [biome, 'lint', '--colors=off', '--error-on-warnings', '.'] },
   { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit', '--pretty', 'false', '-p', '.'] },
+  {
+    name: 'report page',
+    args: [
+      'node_modules/typescript/bin/tsc',
+      '--noEmit',
+      '--pretty',
+      'false',
+      '-p',
+      'lab/src/report/browser',
+    ],
+  },
+  {
+    name: 'flame page',
+    args: [
+      'node_modules/typescript/bin/tsc',
+      '--noEmit',
+      '--pretty',
+      'false',
+      '-p',
+      'lab/src/profile/browser',
+    ],
+  },
   { name: 'boundaries', args: ['tools/boundaries.ts'] },
   { name: 'source rules', args: ['tools/source-rules.ts'] },
   { name: 'prose', args: ['tools/source-rules.ts', 'prose'] },

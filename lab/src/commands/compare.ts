@@ -131,6 +131,7 @@ async function openOneSide(label: string, values: OptionValues, context: LabCont
     cwd: context.cwd,
     readyTimeoutS: readSeconds(values, 'ready-timeout', { least: 0.1, most: 3600 }) ?? 60,
     environment: context.environment,
+    iOwnThisTarget: plan.iOwnThisTarget,
     interrupted: context.interrupted,
     say: narrator.say,
     ...(command === undefined ? {} : { command }),

@@ -41,6 +41,7 @@ export const knee: LabCommand = {
     const narrator = createNarrator(context);
     const bench = await openBench({
       generator: plan.generator,
+      iOwnThisTarget: plan.iOwnThisTarget,
       interrupted: context.interrupted,
       ...readServer(values, context),
     });

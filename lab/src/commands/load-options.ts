@@ -64,6 +64,7 @@ export interface LoadPlan {
   generator: GeneratorOptions;
   target: Target;
   cores: CorePlan;
+  iOwnThisTarget: boolean;
 }
 
 /**
@@ -84,8 +85,9 @@ export async function readLoadPlan(
   const socketPath = readText(values, 'socket');
   const urlText = scenarioPath === undefined ? subject : (readText(values, 'url') ?? 'http://127.0.0.1:8000');
   const { url } = parseTarget(urlText, { socketPath });
+  const iOwnThisTarget = readFlag(values, 'i-own-this-target');
   await checkTargetAddress(url, {
-    iOwnThisTarget: readFlag(values, 'i-own-this-target'),
+    iOwnThisTarget,
     ...(socketPath === undefined ? {} : { socketPath }),
   });
   const latency = !readFlag(values, 'max');
@@ -112,7 +114,7 @@ export async function readLoadPlan(
     ...(server === undefined ? {} : { server }),
   };
   const name = scenarioPath === undefined ? nameOf(url) : basename(scenarioPath).replace(/\.[cm]?[jt]s$/, '');
-  return { name, generator, target, cores };
+  return { name, generator, target, cores, iOwnThisTarget };
 }
 
 function findScenario(subject: string, cwd: string): string | undefined {

@@ -114,6 +114,7 @@ async function openSubject(
     const plan = await readLoadPlan(urlText, values, context.cwd);
     const load = { ...plan.generator.load, durationS: seconds };
     const bench = await openBench({
+      iOwnThisTarget: plan.iOwnThisTarget,
       generator: { ...plan.generator, load },
       interrupted: context.interrupted,
       ...(server === undefined ? {} : { server }),

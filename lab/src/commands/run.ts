@@ -7,7 +7,7 @@ import { renderFlamePage } from '../profile/flame-page.ts';
 import { recordProfile } from '../profile/record-profile.ts';
 import { writePage } from '../report/html.ts';
 import { renderTerminal } from '../report/terminal.ts';
-import type { Fault, RunResult } from '../result/result.ts';
+import type { Fault, RunMeasurement, RunResult } from '../result/result.ts';
 import { writeResult } from '../result/result-file.ts';
 import { describeResult } from '../result/result-head.ts';
 import { findDoctor } from './doctor-facts.ts';
@@ -51,6 +51,7 @@ export const run: LabCommand = {
     if (server !== undefined) narrator.say(`Starting the server: ${server}`);
     const bench = await openBench({
       generator: plan.generator,
+      iOwnThisTarget: plan.iOwnThisTarget,
       interrupted: context.interrupted,
       ...readServer(values, context),
     });
@@ -111,16 +112,23 @@ async function addProfile(
   const { load } = plan.generator;
   const seconds = Math.min(load.durationS, 30);
   const inspectorUrl = bench.inspectorUrl();
-  const [profilePass, recorded] = await Promise.all([
-    bench.measure({ durationS: seconds, ratePerS: load.ratePerS, measured: true }),
-    recordProfile({ pids: bench.pids(), seconds, ...(inspectorUrl === undefined ? {} : { inspectorUrl }) }),
-  ]);
+  let profilePass: RunMeasurement | undefined;
+  const recorded = await recordProfile({
+    pids: bench.pids(),
+    seconds,
+    signal: context.interrupted,
+    ...(inspectorUrl === undefined ? {} : { inspectorUrl }),
+    async load() {
+      profilePass = await bench.measure({ durationS: seconds, ratePerS: load.ratePerS, measured: true });
+      return { answered: profilePass.ok, seen: { kind: 'seconds', series: profilePass.series } };
+    },
+  });
   const out = readText(values, 'out') ?? `.irontrack-lab/${plan.name}.json`;
   const flamePage = `${out.replace(/\.json$/, '')}.flame.html`;
   await renderFlamePage(resolve(context.cwd, flamePage), recorded, plan.name);
   return {
     ...result,
     profile: { ...recorded.table, flamePage },
-    profilePass: { ...profilePass, stalls: recorded.stalls },
+    ...(profilePass === undefined ? {} : { profilePass: { ...profilePass, stalls: recorded.stalls } }),
   };
 }

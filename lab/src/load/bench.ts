@@ -2,6 +2,7 @@
 import type { LaneReading, RunMeasurement } from '../result/result.ts';
 import { readCpuMs } from '../sample/cpu-time.ts';
 import { startSampler } from '../sample/sampler.ts';
+import { checkTargetAddress } from './address-guard.ts';
 import type { GeneratorOptions, Phase, Progress } from './generator.ts';
 import { openGenerator } from './open-generator.ts';
 import { startServer } from './server-process.ts';
@@ -16,6 +17,8 @@ export interface BenchOptions {
   };
   /** A server that runs already, to be sampled; undefined when it is out of sight. */
   pid?: number;
+  /** The target may be neither this machine nor a private network. */
+  iOwnThisTarget: boolean;
   interrupted: AbortSignal;
 }
 
@@ -30,7 +33,8 @@ export interface Bench {
 
 /** @throws LabError when the server does not start or the generator cannot be opened; nothing is left running */
 export async function openBench(options: BenchOptions): Promise<Bench> {
-  const { generator: generatorOptions, interrupted, pid } = options;
+  const { interrupted, iOwnThisTarget, pid } = options;
+  let generatorOptions = options.generator;
   const { serverCores, generatorCores } = generatorOptions.load;
   const { socketPath } = generatorOptions;
   const server =
@@ -45,6 +49,11 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
         });
   const pids = () => server?.pids() ?? (pid === undefined ? [] : [pid]);
   try {
+    if (socketPath === undefined) {
+      // Resolved once, checked and kept: a name that changes its mind later leads nowhere else.
+      const address = await checkTargetAddress(new URL(generatorOptions.url), { iOwnThisTarget });
+      generatorOptions = { ...generatorOptions, address };
+    }
     const generator = await openGenerator(generatorOptions, { cores: generatorCores, interrupted });
     return {
       pids,

@@ -24,6 +24,7 @@ export interface SideOptions {
   cwd: string;
   readyTimeoutS: number;
   environment: Readonly<Record<string, string | undefined>>;
+  iOwnThisTarget: boolean;
   interrupted: AbortSignal;
   say(line: string): void;
 }
@@ -51,6 +52,7 @@ export async function openSide(options: SideOptions): Promise<Side> {
     const generator = { ...options.generator, url: fill(options.generator.url) };
     const bench = await openBench({
       generator,
+      iOwnThisTarget: options.iOwnThisTarget,
       interrupted,
       ...(command === undefined
         ? {}
