@@ -29,9 +29,10 @@ test('what waits because the server stands still is measured from when it was du
     t.diagnostic(`P90 and P99 are off by ${off.map((part) => `${(part * 100).toFixed(1)} %`).join(' and ')}`);
     assert.ok(Math.min(...off) > -0.25, `off by ${off}`);
     assert.equal(run.due, 20_000);
-    // To the server alone it looks as if hardly anybody waited: fifty at most were on their way in each stall.
-    assert.ok(service.percentileUs(0.9) < response.percentileUs(0.9) / 2);
     distance = Math.max(...off.map(Math.abs));
+    if (distance > 0.25) continue;
+    // From the write it looks as if hardly anybody waited: fifty at most were on their way in each stall.
+    assert.ok(service.percentileUs(0.9) < response.percentileUs(0.9) / 2, `${service.percentileUs(0.9)} us`);
   }
   assert.ok(distance <= 0.25, `off by ${distance}`);
 });

@@ -135,6 +135,7 @@ class Pacer implements ConnectionOwner {
   onOpened(connection: Connection): void {
     this.#openCount++;
     this.#recorder.connectionsOpened++;
+    if (this.#isStarted) this.#clock();
     this.#settle(connection);
   }
 
@@ -338,8 +339,10 @@ class Pacer implements ConnectionOwner {
       this.#free.remove(connection);
       void this.#renew(connection);
     }
-    this.#recorder.closeSeconds(now);
-    this.#tellProgress(now);
+    // A second is over when everything due in it has been marked so, which a late sweep may be ahead of.
+    const completeUs = this.#isOpenLoop ? Math.min(now, this.#coming.dueUs) : now;
+    this.#recorder.closeSeconds(completeUs);
+    this.#tellProgress(completeUs);
     if (!this.#isIssuing) this.#endWhenDone();
   }
 
