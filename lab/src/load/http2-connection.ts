@@ -11,6 +11,7 @@ import {
   type ConnectionTarget,
   type EncodedRequest,
 } from './connection.ts';
+import { KeptBody } from './kept-body.ts';
 import { isDomainName } from './request-encoder.ts';
 
 export class Http2Connection implements Connection {
@@ -35,7 +36,7 @@ export class Http2Connection implements Connection {
   #timer: NodeJS.Timeout | undefined = undefined;
   #status = 0;
   #fields: Record<string, string> = {};
-  #body: Buffer[] = [];
+  readonly #body = new KeptBody();
 
   constructor(index: number, owner: ConnectionOwner, target: ConnectionTarget) {
     this.index = index;
@@ -92,7 +93,7 @@ export class Http2Connection implements Connection {
       return;
     }
     this.#stream = stream;
-    this.#body = [];
+    this.#body.clear();
     let bodyBytes = 0;
     let reason = '';
     stream.on('response', (fields) => {
@@ -104,7 +105,7 @@ export class Http2Connection implements Connection {
       bodyBytes += chunk.length;
       this.#owner.onBytes(chunk.length);
       if (bodyBytes > this.#target.maxBodyBytes) this.#fail('too-large', 'the body is too large');
-      else if (keepsAnswer) this.#body.push(chunk);
+      else if (keepsAnswer) this.#body.add(chunk);
     });
     stream.on('end', () => {
       if (this.#stream === stream && !stream.aborted && stream.rstCode === 0 && this.#status !== 0) {
@@ -121,7 +122,7 @@ export class Http2Connection implements Connection {
   }
 
   readAnswer(): Answer {
-    const body = Buffer.concat(this.#body);
+    const body = this.#body.read();
     return {
       status: this.#status,
       headers: this.#fields,
