@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { decodeHistogram } from '../stats/histogram.ts';
 import { startNullServer } from './null-server.ts';
 import { simulateStalls } from './stalling-truth.ts';
-import { runLoad } from './testing/load-run.ts';
+import { runLoad, startServer } from './testing/load-run.ts';
 
 const stall = { periodMs: 1000, stallMs: 200 };
 
@@ -35,4 +36,17 @@ test('what waits because the server stands still is measured from when it was du
     assert.ok(service.percentileUs(0.9) < response.percentileUs(0.9) / 2, `${service.percentileUs(0.9)} us`);
   }
   assert.ok(distance <= 0.25, `off by ${distance}`);
+});
+
+test('the most a saturated server does is what it answered until the end, not what it still owed then', async (t) => {
+  const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
+  const waiting: Socket[] = [];
+  const { url } = await startServer(t, (socket) => waiting.push(socket));
+  // 20 a second whatever is asked: the 40 connections are owed two seconds of answers when the three are over.
+  const serving = setInterval(() => waiting.shift()?.write(answer), 50);
+  t.after(() => clearInterval(serving));
+  const load = { loop: 'closed', ratePerS: null, connections: 40, durationS: 3, timeoutS: 5 } as const;
+  const run = await runLoad(t, { url, load });
+  assert.ok(run.ok > 80, `${run.ok} answers`);
+  assert.ok(run.ratePerS > 10 && run.ratePerS < 21, `${run.ratePerS}/s`);
 });

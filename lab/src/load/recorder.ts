@@ -6,6 +6,8 @@ import type { Progress } from './generator.ts';
 /** 1.6 %: a second's percentiles are drawn, not judged. */
 const precisionOfSeconds = 6;
 const mostNotes = 20;
+/** A check may complain with all of the body that it saw. */
+const longestNote = 500;
 
 interface StepRecord {
   ok: number;
@@ -97,7 +99,7 @@ export class Recorder {
 
   /** Keeps the first few different ones. */
   note(sentence: string): void {
-    if (this.#notes.size < mostNotes) this.#notes.add(sentence);
+    if (this.#notes.size < mostNotes) this.#notes.add(sentence.slice(0, longestNote));
   }
 
   /** What is known of a second by now. */
