@@ -1,4 +1,4 @@
-/** Random numbers that repeat: the same seed gives the same arrivals, steps and data on every run. */
+/** Random numbers by position: the same seed gives the same arrivals and steps on every run, in whatever order asked. */
 
 /** What a 32-bit number is mixed into by the finaliser of MurmurHash3; neighbouring inputs give unrelated outputs. */
 function mix(value: number): number {
@@ -16,10 +16,4 @@ export function randomAt(seed: number, number: number): number {
   const high = mix(Math.imul(seed | 0, 0x9e3779b1) ^ mix(number));
   const low = mix(high ^ 0x5bd1e995 ^ Math.floor(number / 2 ** 32));
   return (high * 2 ** 21 + (low >>> 11)) / 2 ** 53;
-}
-
-/** Evenly distributed in [0, 1), one after the other. */
-export function createRandom(seed: number): () => number {
-  let number = 0;
-  return () => randomAt(seed, number++);
 }

@@ -100,6 +100,8 @@ function createScenarioWorkload(
   const fixed = steps.map((step) => encodeFixed(scenario.name, step, encode));
   const expected = steps.map((step) => toExpectedStatuses(step.expect));
   const bounds = toBounds(steps);
+  // Arrivals draw from the seed itself: with the same numbers each step would always come after gaps of its own length.
+  const stepSeed = ~options.seed;
   const everyMs = (renew?.everyS ?? 0) * 1000;
   // Spread over the interval, so that renewals do not come as a burst of their own.
   const renewAtMs = Array.from(
@@ -110,7 +112,7 @@ function createScenarioWorkload(
     stepNames: steps.map(({ name }) => name),
     chooseStep(number) {
       if (bounds.length === 1) return 0;
-      const at = randomAt(options.seed, number);
+      const at = randomAt(stepSeed, number);
       let step = 0;
       while (step < bounds.length - 1 && at >= (bounds[step] ?? 1)) step++;
       return step;

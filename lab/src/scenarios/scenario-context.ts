@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { exitStatus, LabError } from '../exit-status.ts';
-import { createRandom } from '../load/seeded-random.ts';
+import { createRandom } from '../stats/random.ts';
 import type { ScenarioContext, UntimedClient } from './scenario.ts';
 
 type Row = Readonly<Record<string, string>>;
