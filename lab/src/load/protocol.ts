@@ -52,15 +52,15 @@ export async function followProtocol(bench: Bench, options: ProtocolOptions): Pr
         options.onProgress(number, progress),
       ),
     );
+    stability = judgeStability(runs.map(load.loop === 'open' ? readMeanAndTail : readTimePerAnswer));
     // A target that is gone or a rate out of reach does not get better by asking again.
     if (judgeRun(runs.at(-1), load, options.mostErrors).some(({ weight }) => weight === 'invalid')) break;
-    stability = judgeStability(runs.map(readMeanAndTail));
     if (runs.length >= options.runs && (stability.stable || runs.length >= most)) break;
     await delay(load.pauseS * 1000, undefined, { signal: interrupted });
   }
   const medianRun =
     load.loop === 'open'
-      ? findMedianRun(runs.map((run) => readMeanAndTail(run).p99Us))
+      ? findMedianRun(runs.map(readP99))
       : findMedianRun(
           runs.map((run) => run.ratePerS),
           'lower',
@@ -68,8 +68,17 @@ export async function followProtocol(bench: Bench, options: ProtocolOptions): Pr
   return { runs, medianRun, stability, faults: judgeRuns(runs, load, stability, options.mostErrors) };
 }
 
-function readMeanAndTail({ response }: RunMeasurement): { meanUs: number; p99Us: number } {
-  return { meanUs: response.meanUs, p99Us: decodeHistogram(response).percentileUs(0.99) };
+function readP99({ response }: RunMeasurement): number {
+  return decodeHistogram(response).percentileUs(0.99);
+}
+
+function readMeanAndTail(run: RunMeasurement): { meanUs: number; p99Us: number | null } {
+  return { meanUs: run.response.meanUs, p99Us: judgeSamples(run.ok).enough ? readP99(run) : null };
+}
+
+/** A closed loop says how much, not how long: its runs agree when their rates do. */
+function readTimePerAnswer({ ratePerS }: RunMeasurement): { meanUs: number; p99Us: null } {
+  return { meanUs: ratePerS > 0 ? 1e6 / ratePerS : 0, p99Us: null };
 }
 
 /** P99 needs samples, so a slow rate makes a long run, up to a limit. */
@@ -121,7 +130,9 @@ export function judgeRun(run: RunMeasurement | undefined, load: LoadShape, mostE
     );
   }
   const samples = judgeSamples(run.ok, load.ratePerS ?? undefined);
-  if (samples.sentence !== undefined) faults.push(doubt('samples', samples.sentence));
+  if (load.loop === 'open' && samples.sentence !== undefined) {
+    faults.push(doubt('samples', samples.sentence));
+  }
   const lagUs = decodeHistogram(run.lag).percentileUs(0.99);
   const responseUs = decodeHistogram(run.response).percentileUs(0.99);
   if (load.loop === 'open' && lagUs > 1000 && lagUs > responseUs / 5) {
@@ -146,9 +157,9 @@ function judgeRuns(
     if (!seen.has(`${fault.kind} ${fault.weight}`)) seen.set(`${fault.kind} ${fault.weight}`, fault);
   }
   const faults = [...seen.values()];
-  if (runs.length > 1 && !stability.stable) {
+  if (stability.meanCv !== null && !stability.stable) {
     const parts = [
-      stability.meanCv === null ? '' : `mean by ${percent(stability.meanCv)}`,
+      `${load.loop === 'open' ? 'mean' : 'rate'} by ${percent(stability.meanCv)}`,
       stability.p99Cv === null ? '' : `P99 by ${percent(stability.p99Cv)}`,
     ].filter((part) => part !== '');
     faults.push(

@@ -102,7 +102,7 @@ function judgeStability(result: Exclude<Result, { kind: 'bench' }>, faults: read
     name,
     tone,
     word: pick(tone, 'stable', 'unstable'),
-    detail: `varies: mean ${formatShare(meanCv)}${tail}`,
+    detail: `varies: ${result.load.loop === 'open' ? 'mean' : 'rate'} ${formatShare(meanCv)}${tail}`,
   };
 }
 

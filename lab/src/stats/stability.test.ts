@@ -20,6 +20,15 @@ test('One run shows nothing about stability', () => {
   assert.deepEqual(judgeStability(runs([100], [500])), { meanCv: null, p99Cv: null, stable: false });
 });
 
+test('Runs whose P99 may not be judged are stable by their mean alone', () => {
+  const judged = judgeStability([
+    { meanUs: 100, p99Us: null },
+    { meanUs: 101, p99Us: 900 },
+  ]);
+  assert.equal(judged.stable, true);
+  assert.equal(judged.p99Cv, null);
+});
+
 test('A P99 is judged from 1,500 samples on, and the sentence says how long that takes', () => {
   assert.deepEqual(judgeSamples(1_500), { enough: true });
   const judged = judgeSamples(150, 5);
