@@ -3,12 +3,15 @@ import { resolve } from 'node:path';
 import { type ExitStatus, exitStatus, LabError } from '../exit-status.ts';
 import { judgeRun } from '../load/protocol.ts';
 import { openSide, type Side } from '../load/side.ts';
+import { describeTarget } from '../load/target.ts';
+import { formatChange } from '../report/format-figures.ts';
 import { writePage } from '../report/html.ts';
 import { renderTerminal } from '../report/terminal.ts';
 import type { Change, CompareResult, Fault, LoadShape, RunMeasurement } from '../result/result.ts';
 import { writeResult } from '../result/result-file.ts';
 import { describeResult } from '../result/result-head.ts';
 import { decodeHistogram } from '../stats/histogram.ts';
+import { fewestSamplesForP99 } from '../stats/stability.ts';
 import { decide, decisionLooks, findNextLook, type MeasuredPair } from '../stats/verdict.ts';
 import { findDoctor } from './doctor-facts.ts';
 import type { LabCommand, LabContext, OptionValues } from './lab-command.ts';
@@ -18,8 +21,8 @@ import { readFlag, readNumber, readSeconds, readText } from './option-values.ts'
 
 type Pair = CompareResult['pairs'][number];
 
-/** Below this many answers a block is made longer: its mean would be mostly chance. */
-const fewestAnswers = 1500;
+/** A block is planned this much longer than its answers take: the warm-up's rate is a guess. */
+const margin = 1.1;
 const longestBlockS = 20;
 /** After the other side has had the machine: caches and clocks settle. */
 const settleS = 0.3;
@@ -86,14 +89,14 @@ export const compare: LabCommand = {
           ...(await describeResult(context, 'compare', [plan.generator, blockS, mostPairs])),
           kind: 'compare',
           doctor: findDoctor(context.cwd, Date.now()),
-          sides: [a, b],
+          sides: [sideA.side.label, sideB.side.label],
           target: plan.target,
           load: { ...plan.generator.load, durationS: blockS },
           ...measured,
           faults: [...measured.faults, ...plan.cores.faults],
         };
         const out = resolve(context.cwd, readText(values, 'out') ?? '.irontrack-lab/compare.json');
-        await writeResult(out, result);
+        writeResult(out, result);
         const html = readText(values, 'html');
         if (html !== undefined) await writePage(resolve(context.cwd, html), result);
         context.stdout.write(`${renderTerminal(result, context)}\nResult: ${out}\n`);
@@ -108,11 +111,13 @@ export const compare: LabCommand = {
   },
 };
 
-async function openOneSide(label: string, values: OptionValues, context: LabContext, narrator: Narrator) {
-  const isUrl = /^https?:\/\//i.test(label);
+async function openOneSide(named: string, values: OptionValues, context: LabContext, narrator: Narrator) {
+  const isUrl = /^https?:\/\//i.test(named);
+  // A URL may hold a password, and the label stands in the report.
+  const label = isUrl && URL.canParse(named) ? describeTarget(new URL(named)) : named;
   const isRef = readFlag(values, 'refs');
   const scenario = readText(values, 'scenario');
-  const url = isUrl ? label : readText(values, 'url');
+  const url = isUrl ? named : readText(values, 'url');
   if (url === undefined) {
     throw new LabError(exitStatus.tool, 'Say where the sides serve with --url http://127.0.0.1:{port}/path.');
   }
@@ -168,7 +173,8 @@ async function measurePairs(
     const warm = await side.measure({ durationS: Math.max(load.warmupS, 0.5), ratePerS, measured: false });
     answersPerS = Math.min(answersPerS, warm.ratePerS);
   }
-  const neededS = answersPerS > 0 ? fewestAnswers / answersPerS : blockS;
+  // With fewer answers a block's mean would be mostly chance, and its P99 could not be judged.
+  const neededS = answersPerS > 0 ? (margin * fewestSamplesForP99) / answersPerS : blockS;
   const durationS = Math.min(Math.max(blockS, neededS), Math.max(longestBlockS, blockS));
   const measure = async (side: Side): Promise<RunMeasurement> => {
     context.interrupted.throwIfAborted();
@@ -189,14 +195,15 @@ async function measurePairs(
       if (faults.some(({ weight }) => weight === 'invalid'))
         return { pairs, changes: readChanges(pairs, load), canary: null, faults };
     }
-    if (readChanges(pairs, load)[0].verdict !== "can't tell") break;
+    const [change] = readChanges(pairs, load);
+    if (change !== undefined && change.verdict !== "can't tell") break;
   }
   const canary = readCanary(pairs, load);
   const faults = judgePairs(pairs, load);
   if (canary !== null && (canary.verdict === 'slower' || canary.verdict === 'faster')) {
     faults.push({
       kind: 'canary',
-      sentence: 'A measured against itself looked changed: the machine is drifting, so no verdict is safe.',
+      sentence: 'A side measured against itself looked changed: the machine drifts, so no verdict is safe.',
       weight: 'doubt',
     });
   }
@@ -209,31 +216,38 @@ function readTime(run: RunMeasurement, load: LoadShape): number {
 }
 
 function describePair(load: LoadShape) {
-  return ({ order, a, b }: Pair) =>
-    `${order} ${((readTime(b, load) / readTime(a, load) - 1) * 100).toFixed(1)} %`;
+  return ({ order, a, b }: Pair) => `${order} ${formatChange(readTime(b, load) / readTime(a, load) - 1)}`;
 }
 
-/** The first decides; CPU and tail tell where it comes from. */
-function readChanges(pairs: readonly Pair[], load: LoadShape): [Change, ...Change[]] {
-  const timed = pairs.map(({ a, b }) => ({ a: readTime(a, load), b: readTime(b, load) }));
-  const changes: [Change, ...Change[]] = [
-    decide(timed.filter(isMeasured), { measure: load.loop === 'closed' ? 'throughput' : 'mean' }),
-  ];
-  const cpu = pairs.map(({ a, b }) => ({ a: a.cpuUsPerRequest ?? 0, b: b.cpuUsPerRequest ?? 0 }));
+/**
+ * The first decides; CPU and tail tell where it comes from. None when a side was never answered rightly: pairs without
+ * an answer have no ratio, and the faults say so.
+ */
+function readChanges(pairs: readonly Pair[], load: LoadShape): Change[] {
+  const readPairs = (read: (run: RunMeasurement) => number) =>
+    pairs.map(({ a, b }) => ({ a: read(a), b: read(b) }));
+  const timed = readPairs((run) => readTime(run, load)).filter(isMeasured);
+  if (timed.length === 0) return [];
+  const changes = [decide(timed, { measure: load.loop === 'closed' ? 'throughput' : 'mean' })];
+  const cpu = readPairs((run) => run.cpuUsPerRequest ?? 0);
   if (cpu.every(isMeasured)) changes.push(decide(cpu, { measure: 'cpu' }));
-  const tail = pairs.map(({ a, b }) => ({
-    a: decodeHistogram(a.response).percentileUs(0.99),
-    b: decodeHistogram(b.response).percentileUs(0.99),
-  }));
+  // How long an answer takes when as many as possible are asked for is nobody's latency.
+  if (load.loop === 'closed') return changes;
+  const tail = readPairs(readTail);
   if (tail.every(isMeasured)) changes.push(decide(tail, { measure: 'p99' }));
   return changes;
+}
+
+/** 0 where there are too few answers to judge it. */
+function readTail({ ok, response }: RunMeasurement): number {
+  return ok < fewestSamplesForP99 ? 0 : decodeHistogram(response).percentileUs(0.99);
 }
 
 function isMeasured({ a, b }: MeasuredPair): boolean {
   return a > 0 && b > 0 && Number.isFinite(a) && Number.isFinite(b);
 }
 
-/** Both A blocks of an ABBA: the same server, as far apart as the machine drifts in one block. */
+/** The two A blocks of each ABBA, and the two B blocks the other way around: of one server each, so nothing may show. */
 function readCanary(pairs: readonly Pair[], load: LoadShape): Change | null {
   const twins: MeasuredPair[] = [];
   for (let index = 0; index + 1 < pairs.length; index += 2) {
@@ -264,5 +278,5 @@ function statusOf({ changes, faults }: CompareResult): ExitStatus {
   if (faults.some(({ kind }) => kind === 'canary')) return exitStatus.unstable;
   const verdict = changes[0]?.verdict;
   if (verdict === 'slower') return exitStatus.regression;
-  return verdict === "can't tell" ? exitStatus.unstable : exitStatus.ok;
+  return verdict === undefined || verdict === "can't tell" ? exitStatus.unstable : exitStatus.ok;
 }

@@ -1,16 +1,10 @@
 /** One side of a comparison: a URL that is there, a command, or a git ref built in a folder of its own. */
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { exitStatus, LabError } from '../exit-status.ts';
 import type { RunMeasurement } from '../result/result.ts';
 import { type Bench, openBench } from './bench.ts';
+import { checkOut, prepareCheckout } from './checkout.ts';
 import type { GeneratorOptions, Phase } from './generator.ts';
-
-const run = promisify(execFile);
 
 export interface SideOptions {
   /** What people see: the URL, command or ref. */
@@ -44,7 +38,7 @@ export async function openSide(options: SideOptions): Promise<Side> {
   try {
     if (options.prepare !== undefined && checkout !== undefined) {
       options.say(`Preparing ${label}: ${options.prepare}`);
-      await prepare(options.prepare, cwd, label);
+      await prepareCheckout({ command: options.prepare, cwd, label, environment, interrupted });
     }
     const port = command === undefined ? undefined : String(await findFreePort());
     const fill = (text: string) =>
@@ -78,8 +72,11 @@ export async function openSide(options: SideOptions): Promise<Side> {
       },
       async close() {
         signal(bench, 'SIGCONT');
-        await bench.close();
-        await checkout?.remove();
+        try {
+          await bench.close();
+        } finally {
+          await checkout?.remove();
+        }
       },
     };
   } catch (error) {
@@ -95,30 +92,6 @@ function signal(bench: Bench, name: 'SIGSTOP' | 'SIGCONT'): void {
     } catch {
       // It has ended since the list was made; the next measurement will say so.
     }
-  }
-}
-
-async function checkOut(cwd: string, ref: string): Promise<{ folder: string; remove(): Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'irontrack-lab-'));
-  try {
-    await run('git', ['worktree', 'add', '--detach', folder, ref], { cwd });
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true });
-    throw new LabError(exitStatus.tool, `git has no ${ref} to check out in ${cwd}.`, { cause: error });
-  }
-  return {
-    folder,
-    async remove() {
-      await run('git', ['worktree', 'remove', '--force', folder], { cwd });
-    },
-  };
-}
-
-async function prepare(command: string, cwd: string, label: string): Promise<void> {
-  try {
-    await run('sh', ['-c', command], { cwd, maxBuffer: 64 * 2 ** 20 });
-  } catch (error) {
-    throw new LabError(exitStatus.tool, `Preparing ${label} failed: ${command}`, { cause: error });
   }
 }
 

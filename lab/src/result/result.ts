@@ -93,7 +93,7 @@ export const RunMeasurement = Type.Object({
   ok: Type.Integer(),
   failures: Type.Record(Type.String(), Type.Integer()),
   statuses: Type.Record(Type.String(), Type.Integer()),
-  /** Right answers a second. */
+  /** Right answers a second; of a closed loop those that came before its time was over. */
   ratePerS: Type.Number(),
   /**
    * Share of the due requests that were answered, rightly or wrongly, by the end; 1 is all. What waited in a queue that
@@ -208,7 +208,7 @@ export type Target = Static<typeof Target>;
 
 /** Why a figure may not be believed; empty is valid. */
 export const Fault = Type.Object({
-  /** rate, errors, unstable, lag, samples, noise, target. */
+  /** rate, errors, unstable, lag, samples, noise, target, canary. */
   kind: Type.String(),
   /** One sentence for people. */
   sentence: Type.String(),
@@ -256,7 +256,7 @@ export const RunResult = Type.Object({
   runs: Type.Array(RunMeasurement),
   /** Index into runs: the run whose P99 (open) or rate (closed) is the median. */
   medianRun: Type.Integer(),
-  /** Coefficients of variation across runs; null with fewer than two. */
+  /** Coefficients of variation across runs; null with fewer than two, P99 also when it may not be judged. */
   stability: Type.Object({
     meanCv: Type.Union([Type.Number(), Type.Null()]),
     p99Cv: Type.Union([Type.Number(), Type.Null()]),
@@ -326,8 +326,8 @@ export const CompareResult = Type.Object({
   target: Target,
   load: LoadShape,
   pairs: Type.Array(ComparePair),
-  /** The first is the one the verdict is about. */
-  changes: Type.Array(Change, { minItems: 1 }),
+  /** The first is the one the verdict is about; empty when a side was never answered rightly. */
+  changes: Type.Array(Change),
   /** The same decision on a side against itself; a change here means the machine cannot decide today. */
   canary: Type.Union([Change, Type.Null()]),
   faults: Type.Array(Fault),
@@ -340,7 +340,7 @@ export const KneeResult = Type.Object({
   target: Target,
   load: LoadShape,
   sloP99Ms: Type.Number(),
-  /** In the order they were tried. */
+  /** In the order they were tried; a rate that did not meet it is tried once more. */
   points: Type.Array(
     Type.Object({
       ratePerS: Type.Number(),
