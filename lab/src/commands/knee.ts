@@ -1,5 +1,6 @@
 /** `irontrack-lab knee`: the highest rate a server keeps within a latency, and the curve on the way there. */
 import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ExitStatus, exitStatus } from '../exit-status.ts';
 import { type Bench, openBench } from '../load/bench.ts';
 import { judgeRun } from '../load/protocol.ts';
@@ -9,6 +10,7 @@ import type { KneeResult, LoadShape } from '../result/result.ts';
 import { writeResult } from '../result/result-file.ts';
 import { describeResult } from '../result/result-head.ts';
 import { decodeHistogram } from '../stats/histogram.ts';
+import { durationForP99 } from '../stats/stability.ts';
 import { findDoctor } from './doctor-facts.ts';
 import type { LabCommand } from './lab-command.ts';
 import { loadOptions, readLoadPlan, readServer, serverOptions, targetOptions } from './load-options.ts';
@@ -19,6 +21,8 @@ import { readNumber, readText } from './option-values.ts';
 const curve = [0.1, 0.3, 0.5, 0.65, 0.8, 0.9, 1] as const;
 /** The search ends when the rates on both sides of the knee are this close. */
 const closeEnough = 0.04;
+/** A rate with a P99 is tried this long at most, unless somebody asked for a duration. */
+const longestTryS = 60;
 /** No percentage of failures is fine while looking for a limit. */
 const mostErrors = 0.001;
 
@@ -47,7 +51,12 @@ export const knee: LabCommand = {
     });
     let found: Pick<KneeResult, 'points' | 'kneePerS' | 'faults'>;
     try {
-      found = await searchKnee(bench, plan.generator.load, sloP99Ms, narrator);
+      found = await searchKnee(bench, plan.generator.load, {
+        sloP99Ms,
+        fixedDuration: readText(values, 'duration') !== undefined,
+        narrator,
+        interrupted: context.interrupted,
+      });
     } finally {
       narrator.done();
       await bench.close();
@@ -63,7 +72,7 @@ export const knee: LabCommand = {
       faults: [...found.faults, ...plan.cores.faults],
     };
     const out = resolve(context.cwd, readText(values, 'out') ?? `.irontrack-lab/${plan.name}-knee.json`);
-    await writeResult(out, result);
+    writeResult(out, result);
     const html = readText(values, 'html');
     if (html !== undefined) await writePage(resolve(context.cwd, html), result);
     context.stdout.write(`${renderTerminal(result, context)}\nResult: ${out}\n`);
@@ -71,16 +80,27 @@ export const knee: LabCommand = {
   },
 };
 
+interface SearchOptions {
+  sloP99Ms: number;
+  /** A P99 with too few samples is then doubted, not waited for. */
+  fixedDuration: boolean;
+  narrator: Narrator;
+  interrupted: AbortSignal;
+}
+
 async function searchKnee(
   bench: Bench,
   load: LoadShape,
-  sloP99Ms: number,
-  narrator: Narrator,
+  { sloP99Ms, fixedDuration, narrator, interrupted }: SearchOptions,
 ): Promise<Pick<KneeResult, 'points' | 'kneePerS' | 'faults'>> {
   const points: KneeResult['points'] = [];
-  const tryRate = async (ratePerS: number): Promise<boolean> => {
+  const tryOnce = async (ratePerS: number): Promise<boolean> => {
+    // What the rate before left in the server's queues is not this one's.
+    await delay(load.pauseS * 1000, undefined, { signal: interrupted });
     const shape: LoadShape = { ...load, loop: 'open', ratePerS };
-    const run = await bench.measure({ durationS: load.durationS, ratePerS, measured: true });
+    const neededS = Math.min(longestTryS, durationForP99(ratePerS));
+    const durationS = fixedDuration ? load.durationS : Math.max(load.durationS, neededS);
+    const run = await bench.measure({ durationS, ratePerS, measured: true });
     const faults = judgeRun(run, shape, mostErrors);
     const p99Ms = decodeHistogram(run.response).percentileUs(0.99) / 1000;
     const met = p99Ms <= sloP99Ms && !faults.some(({ weight }) => weight === 'invalid');
@@ -88,6 +108,8 @@ async function searchKnee(
     narrator.say(`${ratePerS}/s: P99 ${p99Ms.toFixed(2)} ms, ${met ? 'within' : 'beyond'} ${sloP99Ms} ms`);
     return met;
   };
+  // One hiccup must not end the search: a rate is beyond when it fails twice.
+  const tryRate = async (ratePerS: number) => (await tryOnce(ratePerS)) || (await tryOnce(ratePerS));
   narrator.say('How much it does at most, as fast as it goes.');
   await bench.measure({ durationS: Math.max(load.warmupS, 0.5), ratePerS: null, measured: false });
   const most = await bench.measure({
@@ -103,9 +125,13 @@ async function searchKnee(
   let beyond = Number.POSITIVE_INFINITY;
   for (const share of curve) {
     const ratePerS = Math.max(1, Math.round(most.ratePerS * share));
+    // A few requests a second are the same rate at several shares.
+    if (ratePerS === within) continue;
     if (await tryRate(ratePerS)) within = ratePerS;
-    else beyond = Math.min(beyond, ratePerS);
-    if (beyond < Number.POSITIVE_INFINITY) break;
+    else {
+      beyond = ratePerS;
+      break;
+    }
   }
   // A closed loop of few connections may ask for less than the server can do.
   while (beyond === Number.POSITIVE_INFINITY && points.length < 20) {
@@ -113,13 +139,15 @@ async function searchKnee(
     if (await tryRate(ratePerS)) within = ratePerS;
     else beyond = ratePerS;
   }
-  while (beyond - within > Math.max(1, within * closeEnough) && points.length < 30) {
+  while (beyond - within > Math.max(1, within * closeEnough) && points.length < 40) {
     const ratePerS = Math.round((within + Math.min(beyond, 2 * within + 2)) / 2);
     if (ratePerS <= within || ratePerS >= beyond) break;
     if (await tryRate(ratePerS)) within = ratePerS;
     else beyond = ratePerS;
   }
-  return { points, kneePerS: within > 0 ? within : null, faults: [] };
+  // The doubts about the run that the answer rests on.
+  const faults = points.findLast(({ met, ratePerS }) => met && ratePerS === within)?.faults ?? [];
+  return { points, kneePerS: within > 0 ? within : null, faults };
 }
 
 function statusOf({ kneePerS, faults }: KneeResult): ExitStatus {
