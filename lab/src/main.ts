@@ -82,7 +82,10 @@ try {
     args: process.argv.slice(2),
     interrupted: interruption.signal,
   });
-} catch (error) {
+} catch (thrown) {
+  // A timer that was interrupted throws an error of its own, which says less than the reason.
+  const isAbort = interruption.signal.aborted && thrown instanceof Error && thrown.name === 'AbortError';
+  const error: unknown = isAbort ? interruption.signal.reason : thrown;
   // A fault of the lab itself shows its stack, so that it can be reported; everything else is one sentence.
   const known = error instanceof LabError;
   process.stderr.write(

@@ -55,6 +55,7 @@ export const run: LabCommand = {
       interrupted: context.interrupted,
       ...readServer(values, context),
     });
+    const out = resolve(context.cwd, readText(values, 'out') ?? `.irontrack-lab/${plan.name}.json`);
     let result: RunResult;
     try {
       const outcome = await followProtocol(bench, {
@@ -75,14 +76,15 @@ export const run: LabCommand = {
         ...outcome,
         faults: [...outcome.faults, ...plan.cores.faults],
       };
+      // What was measured stays, whatever becomes of the profile.
+      writeResult(out, result);
       if (readFlag(values, 'profile'))
         result = await addProfile(result, bench, plan, values, context, narrator.say);
     } finally {
       narrator.done();
       await bench.close();
     }
-    const out = resolve(context.cwd, readText(values, 'out') ?? `.irontrack-lab/${plan.name}.json`);
-    await writeResult(out, result);
+    writeResult(out, result);
     context.stdout.write(renderTerminal(result, context));
     const html = readText(values, 'html');
     if (html !== undefined) await writePage(resolve(context.cwd, html), result);

@@ -74,7 +74,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
         const answered = Object.values(run.statuses).reduce((sum, count) => sum + count, 0);
         return {
           ...run,
-          lanes,
+          lanes: alignLanes(lanes, performance.timeOrigin + sampler.startedAtMs, run),
           ...(answered > 0 && cpuMs > 0 ? { cpuUsPerRequest: (cpuMs * 1000) / answered } : {}),
         };
       },
@@ -90,4 +90,10 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     await server?.stop();
     throw error;
   }
+}
+
+/** The sampler begins before the connections are opened; lanes and latencies are drawn on one axis, that of the load. */
+function alignLanes(lanes: readonly LaneReading[], startedAtMs: number, run: RunMeasurement): LaneReading[] {
+  const aheadS = (Date.parse(run.startedAt) - startedAtMs) / 1000;
+  return lanes.map((lane) => ({ ...lane, atS: lane.atS - aheadS })).filter(({ atS }) => atS > 0);
 }

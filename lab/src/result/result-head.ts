@@ -37,7 +37,8 @@ function withoutSecrets(args: readonly string[]): string[] {
     if (secretOptions.has(args[index - 1] ?? '')) return '(left out)';
     const name = arg.split('=')[0] ?? '';
     if (arg.includes('=') && secretOptions.has(name)) return `${name}=(left out)`;
-    if (/^https?:\/\/[^/]*@/.test(arg)) return arg.replace(/\/\/[^/]*@/, '//');
-    return arg;
+    // -H and -d with their value in the same word.
+    if (/^-[Hd]./.test(arg)) return `${arg.slice(0, 2)}(left out)`;
+    return arg.replace(/(https?:\/\/)[^/\s]*@/gi, '$1');
   });
 }
