@@ -13,6 +13,7 @@ import {
   type ConnectionTarget,
   type EncodedRequest,
 } from './connection.ts';
+import { describeConnectionError } from './connection-error.ts';
 import { isDomainName } from './request-encoder.ts';
 import { readFields } from './response-head.ts';
 import { type HeadCache, ResponseParser } from './response-parser.ts';
@@ -68,7 +69,7 @@ export class Http1Connection implements Connection {
       if (this.#socket === socket) this.#onOpen();
     });
     socket.on('error', (error) => {
-      reason = reason === '' ? error.message : reason;
+      reason = reason === '' ? describeConnectionError(error) : reason;
     });
     socket.on('end', () => {
       if (this.#socket === socket) this.#onEnd(true, 'the connection ended');

@@ -11,6 +11,7 @@ import {
   type ConnectionTarget,
   type EncodedRequest,
 } from './connection.ts';
+import { describeConnectionError } from './connection-error.ts';
 import { KeptBody } from './kept-body.ts';
 import { isDomainName } from './request-encoder.ts';
 
@@ -65,7 +66,7 @@ export class Http2Connection implements Connection {
       this.#owner.onFree(this);
     });
     session.on('error', (error: Error) => {
-      reason = reason === '' ? error.message : reason;
+      reason = reason === '' ? describeConnectionError(error) : reason;
     });
     session.on('goaway', () => {
       this.#isGoingAway = true;

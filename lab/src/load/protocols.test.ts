@@ -86,7 +86,21 @@ test('loads over TLS, and refuses a certificate it cannot trust unless told', as
   assert.equal(run.ok, run.due, JSON.stringify(run));
   const refused = await runLoad(t, { url, address, request, load: { ratePerS: 50 } });
   assert.deepEqual(refused.failures, { connect: 50 });
-  assert.match(refused.notes?.join() ?? '', /self-signed certificate/);
+  assert.match(
+    refused.notes?.join() ?? '',
+    /not trusted \(self-signed certificate\); --insecure accepts any/,
+  );
+});
+
+test('says which protocol the server did not speak, and what to try', async (t) => {
+  const address = '127.0.0.1';
+  const load = { ratePerS: 50 };
+  const notesOf = async (url: string) =>
+    (await runLoad(t, { url, address, request, insecure: true, load })).notes?.join() ?? '';
+  const plain = await listen(t, createHttp(echo));
+  assert.match(await notesOf(`https://localhost:${plain}/`), /does not speak TLS; try http:/);
+  const onlyHttp2 = await listen(t, createSecureServer(makeCertificate(t), echo));
+  assert.match(await notesOf(`https://localhost:${onlyHttp2}/`), /try with --http2/);
 });
 
 test('loads HTTP/2 in the clear, over a Unix socket and over TLS', async (t) => {
