@@ -62,6 +62,18 @@ suite('what the lab says to bad input', () => {
     },
     { what: 'both loops', args: () => ['run', url, '--max', '--rate', '5'], says: /not both/, status: 1 },
     {
+      what: 'arrivals of a closed loop',
+      args: () => ['run', url, '--max', '--poisson'],
+      says: /--poisson/,
+      status: 1,
+    },
+    {
+      what: 'a process that is not there',
+      args: () => ['run', url, '--pid', '4194304', ...short],
+      says: /no process 4194304/,
+      status: 1,
+    },
+    {
       what: 'both bodies',
       args: () => ['run', url, '--json', '{}', '--body', 'x'],
       says: /not both/,

@@ -1,6 +1,6 @@
 /** `irontrack-lab doctor`: what can be measured on this machine, and how finely. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ExitStatus, exitStatus } from '../exit-status.ts';
+import { exitStatus } from '../exit-status.ts';
 import type { GeneratorOptions } from '../load/generator.ts';
 import { startNullServer } from '../load/null-server.ts';
 import { openGenerator } from '../load/open-generator.ts';
@@ -17,6 +17,9 @@ import { readText } from './option-values.ts';
 const phaseS = 3;
 /** The floor is asked for at a rate that any machine keeps easily. */
 const floorRatePerS = 1000;
+/** Shares above which doctor ends with the status of an unstable machine. */
+const mostNoise = 0.2;
+const mostWorkCv = 0.25;
 
 export const doctor: LabCommand = {
   summary: 'Measure the generator itself: its ceiling, its floor, the timers, and how quiet the machine is.',
@@ -45,8 +48,10 @@ export const doctor: LabCommand = {
       workCv,
     };
     const path = keepDoctor(context.cwd, facts);
-    context.stdout.write(`${describe(facts)}\nKept for a day in ${path}\n`);
-    return judge(facts);
+    const doubt = describeDoubt(facts);
+    context.stdout.write(`${describe(facts)}\n${doubt === undefined ? '' : `${doubt}\n`}`);
+    context.stdout.write(`Kept for a day in ${path}\n`);
+    return doubt === undefined ? exitStatus.ok : exitStatus.unstable;
   },
 };
 
@@ -154,6 +159,12 @@ function describe(facts: Doctor): string {
   ].join('\n');
 }
 
-function judge(facts: Doctor): ExitStatus {
-  return facts.noise > 0.2 || facts.workCv > 0.25 ? exitStatus.unstable : exitStatus.ok;
+/** What makes this machine unfit for small differences now; undefined when nothing does. */
+function describeDoubt({ noise, workCv }: Doctor): string | undefined {
+  const reasons = [
+    ...(noise > mostNoise ? ['others use its cores'] : []),
+    ...(workCv > mostWorkCv ? ['the same work takes now this long, now that'] : []),
+  ];
+  if (reasons.length === 0) return undefined;
+  return `Not quiet enough for small differences: ${reasons.join(' and ')}. Find out who that is, or expect wide intervals.`;
 }

@@ -8,6 +8,7 @@ import type { GeneratorOptions } from '../load/generator.ts';
 import { type CorePlan, canPin, planCores, readAllowedCores } from '../load/pinning.ts';
 import { describeTarget, parseTarget } from '../load/target.ts';
 import type { LoadShape, Target } from '../result/result.ts';
+import { listProcessTree } from '../sample/proc.ts';
 import type { LabContext, LabOption, OptionValues } from './lab-command.ts';
 import { readFlag, readHeaders, readNumber, readSeconds, readText } from './option-values.ts';
 
@@ -130,6 +131,9 @@ function readLoadShape(values: OptionValues, cores: CorePlan): LoadShape {
   if (closed && rate !== undefined) {
     throw new LabError(exitStatus.tool, 'Give --rate (open loop) or --max (closed loop), not both.');
   }
+  if (closed && readFlag(values, 'poisson')) {
+    throw new LabError(exitStatus.tool, 'Give --poisson with --rate: a closed loop (--max) has no arrivals.');
+  }
   return {
     loop: closed ? 'closed' : 'open',
     ratePerS: closed ? null : (rate ?? 50),
@@ -188,10 +192,17 @@ function nameOf(url: URL): string {
   return path === '' ? url.hostname : path;
 }
 
-/** The server to start, or the process that is it already. */
+/**
+ * The server to start, or the process that is it already.
+ *
+ * @throws LabError when there is no such process: its lanes would be empty, which looks like a server at rest
+ */
 export function readServer(values: OptionValues, context: LabContext): Pick<BenchOptions, 'server' | 'pid'> {
   const command = readText(values, 'server');
   const pid = readNumber(values, 'pid', { least: 1, most: 2 ** 22, whole: true, unit: 'a process id' });
+  if (pid !== undefined && process.platform === 'linux' && listProcessTree(pid).length === 0) {
+    throw new LabError(exitStatus.tool, `There is no process ${pid}: look its PID up again.`);
+  }
   if (command === undefined) return pid === undefined ? {} : { pid };
   const readyTimeoutS = readSeconds(values, 'ready-timeout', { least: 0.1, most: 3600 }) ?? 60;
   return { server: { command, cwd: context.cwd, readyTimeoutS, environment: context.environment } };

@@ -44,6 +44,10 @@ export const profile: LabCommand = {
         signal: context.interrupted,
         ...(subject.load === undefined ? {} : { load: subject.load }),
       });
+    } catch (error) {
+      // An interruption stops the server, which the profile then only knows to have ended.
+      context.interrupted.throwIfAborted();
+      throw error;
     } finally {
       await subject.close();
     }
@@ -100,9 +104,6 @@ async function openSubject(
   const inspectorUrl = readText(values, 'inspect-url');
   if ([server, pid, inspectorUrl].filter((given) => given !== undefined).length !== 1) {
     throw new LabError(exitStatus.tool, 'Name one server: --pid, --inspect-url or --server. See --help.');
-  }
-  if (pid !== undefined && process.platform === 'linux' && listProcessTree(pid).length === 0) {
-    throw new LabError(exitStatus.tool, `There is no process ${pid}: look its PID up again.`);
   }
   const findTarget = (pids: readonly number[]): ProfileTarget =>
     inspectorUrl === undefined ? { pids } : { inspectorUrl };

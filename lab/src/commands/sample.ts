@@ -58,9 +58,6 @@ async function findServer(
     if (pid === undefined) {
       throw new LabError(exitStatus.tool, 'Name the server: --pid, or --server with --url. See --help.');
     }
-    if (listProcessTree(pid).length === 0) {
-      throw new LabError(exitStatus.tool, `There is no process ${pid}: look its PID up again.`);
-    }
     // The tree costs a walk of all of /proc: once a second is enough to notice a new worker.
     let tree = listProcessTree(pid);
     const timer = setInterval(() => {

@@ -53,7 +53,7 @@ export function readResult(path: string): Result {
   const isResult =
     typeof value === 'object' && value !== null && Reflect.get(value, 'format') === 'irontrack-lab';
   if (!isResult)
-    throw fail(`${path} is not a result of irontrack-lab; name a file that --json or save wrote.`);
+    throw fail(`${path} is not a result of irontrack-lab; name a file that --out or save wrote.`);
   const version: unknown = Reflect.get(value, 'version');
   if (version !== resultVersion) throw new OtherVersion(path, version);
   const kind: unknown = Reflect.get(value, 'kind');
