@@ -7,7 +7,14 @@ import type { PageData } from './page-data.ts';
 import { makeTables } from './report-tables.ts';
 import { makeScorecard, type Scorecard } from './scorecard.ts';
 import { judgeValidity, type ValidityMark } from './validity.ts';
-import { describeVerdict, nameTarget, readMedianRun, type Tone, type Verdict } from './verdict-sentence.ts';
+import {
+  describeVerdict,
+  findLeadingFault,
+  nameTarget,
+  readMedianRun,
+  type Tone,
+  type Verdict,
+} from './verdict-sentence.ts';
 
 export interface Cell {
   text: string;
@@ -172,8 +179,7 @@ function readRunNotes({ label, run }: ReportSide): { tone: Tone; text: string }[
 
 function readFaults(result: Result): { tone: Tone; text: string }[] {
   if (result.kind === 'bench') return [];
-  // The first is in the verdict already.
-  const said = result.faults.find((fault) => fault.weight === 'invalid') ?? result.faults[0];
+  const said = findLeadingFault(result.faults);
   const others = result.faults.filter((fault) => fault !== said);
   return others.map((fault) => ({
     tone: fault.weight === 'invalid' ? 'bad' : 'doubt',
@@ -187,8 +193,8 @@ function describeLoad(result: Result): string {
   const rate =
     load.loop === 'closed'
       ? 'closed loop'
-      : load.ratePerS === null
-        ? 'open loop'
+      : load.ratePerS === null || result.kind === 'knee'
+        ? `open loop, ${load.arrivals} arrivals`
         : `${formatTick(load.ratePerS)} requests/s, ${load.arrivals} arrivals`;
   const times =
     result.kind === 'run'

@@ -72,6 +72,12 @@ test('a run is valid, in doubt or invalid, in that order of weight', () => {
     describeVerdict({ ...result, faults: [doubt] }).sentence,
     /; in doubt: neighbours took 12 % of the cores$/,
   );
+  const few: Fault = { kind: 'samples', weight: 'doubt', sentence: 'A P99 of 50 samples varies by 26 %.' };
+  const moved: Fault = { kind: 'unstable', weight: 'doubt', sentence: '10 runs differ (mean by 80 %).' };
+  assert.match(
+    describeVerdict({ ...result, faults: [few, doubt, moved] }).sentence,
+    /; in doubt: 10 runs differ \(mean by 80 %\)$/,
+  );
   const missed: Fault = {
     kind: 'rate',
     weight: 'invalid',

@@ -187,8 +187,20 @@ function judgeFaults(faults: readonly Fault[]): { tone: Tone; word: string } {
   return faults.length > 0 ? { tone: 'doubt', word: 'in doubt' } : { tone: 'good', word: 'valid' };
 }
 
+/** What weighs most comes first; too few samples say the least against a figure. */
+const kindsByWeight = ['canary', 'unstable', 'lag', 'errors', 'noise'];
+
+/** The fault that the verdict tells, so that no report has to tell it again. */
+export function findLeadingFault(faults: readonly Fault[]): Fault | undefined {
+  const rank = ({ kind, weight }: Fault) => {
+    const place = kindsByWeight.indexOf(kind);
+    return weight === 'invalid' ? -1 : place < 0 ? kindsByWeight.length : place;
+  };
+  return faults.toSorted((a, b) => rank(a) - rank(b))[0];
+}
+
 function validityWords(faults: readonly Fault[]): string {
-  const [first] = faults;
+  const first = findLeadingFault(faults);
   return first === undefined ? 'the run is valid' : `in doubt: ${continueSentence(first.sentence)}`;
 }
 
