@@ -21,6 +21,8 @@ const text = (label: string) => ({ label, numeric: false });
 const figure = (label: string) => ({ label, numeric: true });
 const cell = (value: string): Cell => ({ text: value });
 const latencyNote = 'Latency counts from when a request was due, so waiting for a busy server is in it.';
+const closedNote =
+  'As many requests as possible were under way: these times are of an overload, nobody waits them.';
 
 export function makeTables(input: {
   result: Result;
@@ -31,10 +33,14 @@ export function makeTables(input: {
   const tables: ReportTable[] = [];
   if (scorecard !== undefined) tables.push(tableOfScores(scorecard.rows));
   else if (result.kind === 'compare') tables.push(tableOfChanges(result, sides));
-  else if (result.kind === 'run' && sides[0] !== undefined) tables.push(tableOfFigures(sides[0]));
+  else if (result.kind === 'run' && sides[0] !== undefined) {
+    tables.push(tableOfFigures(sides[0], result.load.loop === 'closed'));
+  }
   if (result.kind === 'bench') tables.push(tableOfBenchmarks(result.rows));
   if (result.kind === 'knee') tables.push(tableOfRates(result));
-  if (sides.length > 0 && result.kind !== 'knee') tables.push(tableOfPercentiles(sides));
+  if (sides.length > 0 && result.kind !== 'knee') {
+    tables.push(tableOfPercentiles(sides, result.kind !== 'bench' && result.load.loop === 'closed'));
+  }
   const steps = tableOfSteps(sides);
   if (steps !== undefined) tables.push(steps);
   if (sides.some((side) => side.runs.length > 1) && result.kind === 'run') tables.push(tableOfRuns(sides));
@@ -68,12 +74,12 @@ function tableOfScores(rows: readonly ScoreRow[]): ReportTable {
   };
 }
 
-function tableOfFigures(side: ReportSide): ReportTable {
+function tableOfFigures(side: ReportSide, isClosed: boolean): ReportTable {
   const measures = summariseRun(side.run);
   return {
     id: 'figures',
-    title: 'Figures',
-    note: `${side.runs.length > 1 ? `The median of ${side.runs.length} runs. ` : ''}${latencyNote}`,
+    title: isClosed ? 'Figures (times of an overload)' : 'Figures',
+    note: `${side.runs.length > 1 ? `The median of ${side.runs.length} runs. ` : ''}${isClosed ? closedNote : latencyNote}`,
     columns: [text('Measure'), figure('Value')],
     rows: measureNames.map((name) => [
       cell(measureFacts[name].label),
@@ -136,7 +142,7 @@ function tableOfChanges(result: CompareResult, sides: readonly ReportSide[]): Re
   };
 }
 
-function tableOfPercentiles(sides: readonly ReportSide[]): ReportTable {
+function tableOfPercentiles(sides: readonly ReportSide[], isClosed: boolean): ReportTable {
   const all = sides.map((side) => ({
     label: side.label,
     histogram: decodeHistogram(side.run.response),
@@ -150,10 +156,12 @@ function tableOfPercentiles(sides: readonly ReportSide[]): ReportTable {
     : [text('Percentile'), ...all.map(({ label }) => figure(label)), figure('Change')];
   return {
     id: 'percentiles',
-    title: 'Percentiles',
-    note: single
-      ? 'Response counts from when the request was due, service from when it was written.'
-      : 'Response time, from when the request was due.',
+    title: isClosed ? 'Percentiles (of an overload)' : 'Percentiles',
+    note: isClosed
+      ? closedNote
+      : single
+        ? 'Response counts from when the request was due, service from when it was written.'
+        : 'Response time, from when the request was due.',
     columns,
     rows: shares.map((share) => {
       const values = all.map(({ histogram }) =>
