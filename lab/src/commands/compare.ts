@@ -143,7 +143,12 @@ async function openOneSide(named: string, values: OptionValues, context: LabCont
     ...(isRef ? { ref: label } : {}),
     ...(prepare === undefined ? {} : { prepare }),
   });
-  return { side, plan };
+  // Each side has a port of its own; the report names the place, not the number that stood for it.
+  const target = {
+    ...plan.target,
+    url: plan.target.url.replace(url === checked ? '' : ':1/', url === checked ? '' : ':{port}/'),
+  };
+  return { side, plan: { ...plan, target } };
 }
 
 function readMostPairs(values: OptionValues): number {

@@ -32,7 +32,7 @@ export function makeTables(input: {
   const { result, sides, scorecard } = input;
   const tables: ReportTable[] = [];
   if (scorecard !== undefined) tables.push(tableOfScores(scorecard.rows));
-  else if (result.kind === 'compare') tables.push(tableOfChanges(result, sides));
+  else if (result.kind === 'compare' && result.changes.length > 0) tables.push(tableOfChanges(result, sides));
   else if (result.kind === 'run' && sides[0] !== undefined) {
     tables.push(tableOfFigures(sides[0], result.load.loop === 'closed'));
   }
