@@ -144,11 +144,8 @@ async function openOneSide(named: string, values: OptionValues, context: LabCont
     ...(prepare === undefined ? {} : { prepare }),
   });
   // Each side has a port of its own; the report names the place, not the number that stood for it.
-  const target = {
-    ...plan.target,
-    url: plan.target.url.replace(url === checked ? '' : ':1/', url === checked ? '' : ':{port}/'),
-  };
-  return { side, plan: { ...plan, target } };
+  const place = url === checked ? plan.target.url : plan.target.url.replace(':1/', ':{port}/');
+  return { side, plan: { ...plan, target: { ...plan.target, url: place } } };
 }
 
 function readMostPairs(values: OptionValues): number {
