@@ -47,6 +47,10 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
           interrupted,
           ...(socketPath === undefined ? {} : { socketPath }),
         });
+  let endedHow: string | undefined;
+  void server?.died.then(({ how }) => {
+    endedHow = how;
+  });
   const pids = () => server?.pids() ?? (pid === undefined ? [] : [pid]);
   try {
     if (socketPath === undefined) {
@@ -59,7 +63,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
       pids,
       inspectorUrl: () => server?.inspectorUrl(),
       async measure(phase, onProgress) {
-        if (pids().length === 0) return generator.run(phase, onProgress);
+        if (pids().length === 0) return noteEnd(await generator.run(phase, onProgress), endedHow);
         const sampler = startSampler({ pids });
         const cpuBeforeMs = readCpuMs(pids());
         let lanes: LaneReading[] = [];
@@ -73,7 +77,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
         }
         const answered = Object.values(run.statuses).reduce((sum, count) => sum + count, 0);
         return {
-          ...run,
+          ...noteEnd(run, endedHow),
           lanes: alignLanes(lanes, performance.timeOrigin + sampler.startedAtMs, run),
           ...(answered > 0 && cpuMs > 0 ? { cpuUsPerRequest: (cpuMs * 1000) / answered } : {}),
         };
@@ -90,6 +94,12 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     await server?.stop();
     throw error;
   }
+}
+
+/** That the server is gone says more than the connections that were refused since. */
+function noteEnd(run: RunMeasurement, endedHow: string | undefined): RunMeasurement {
+  if (endedHow === undefined) return run;
+  return { ...run, notes: [`server: it ended by itself (${endedHow}).`, ...(run.notes ?? [])] };
 }
 
 /** The sampler begins before the connections are opened; lanes and latencies are drawn on one axis, that of the load. */

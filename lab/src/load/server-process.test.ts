@@ -160,6 +160,12 @@ test('one that ends before it answers is quoted with its last five lines', async
     '  line 6',
     '  line 7',
   ]);
+  const thrown = await failureOf(
+    await optionsFor(
+      'echo "Error: the port is taken" >&2; for i in 1 2 3 4 5 6; do echo at $i >&2; done; exit 1',
+    ),
+  );
+  assert.match(thrown, /last:\n {2}Error: the port is taken\n {2}\.\.\.\n {2}at 2\n/);
   assert.match(
     await failureOf(await optionsFor('no-such-program-here')),
     /exit status 127.*no-such-program-here/s,

@@ -168,8 +168,11 @@ async function firstAnswer(options: ServerOptions, started: Started, place: stri
 }
 
 function lastWords(server: ServerUnderTest): string {
-  const lines = server.outputTail().trimEnd().split('\n').slice(-5);
-  if (lines.join('') === '') return '; it printed nothing.';
+  const all = server.outputTail().trimEnd().split('\n');
+  if (all.join('') === '') return '; it printed nothing.';
+  // Node's error comes first, then a stack that is longer than what is quoted.
+  const cause = all.slice(-40, -5).findLast((line) => /^\w*Error\b.*:/.test(line.trimStart()));
+  const lines = [...(cause === undefined ? [] : [cause, '...']), ...all.slice(-5)];
   return `; it printed last:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
