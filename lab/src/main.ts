@@ -29,6 +29,11 @@ async function main(context: LabContext): Promise<ExitStatus> {
     context.stdout.write(describeCommand(name, command));
     return exitStatus.ok;
   }
+  const surplus = command.mostArguments === undefined ? undefined : positionals[command.mostArguments];
+  if (surplus !== undefined) {
+    const sentence = `${JSON.stringify(surplus)} is one argument too many. See irontrack-lab ${name} --help.`;
+    throw new LabError(exitStatus.tool, sentence);
+  }
   return command.run(positionals, values, context);
 }
 
@@ -37,7 +42,7 @@ function readOptions(name: string, command: LabCommand, args: string[]) {
   try {
     return parseArgs({ args, options, allowPositionals: true, strict: true });
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('. ')[0] : String(error);
+    const reason = error instanceof Error ? error.message.split(/\. |\.?\n/)[0] : String(error);
     throw new LabError(exitStatus.tool, `${reason}. See irontrack-lab ${name} --help.`);
   }
 }

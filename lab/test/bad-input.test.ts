@@ -32,6 +32,8 @@ suite('what the lab says to bad input', () => {
     { what: 'no command', args: () => [], says: /Usage/, status: 1 },
     { what: 'an unknown command', args: () => ['fly'], says: /no command fly/, status: 1 },
     { what: 'an unknown option', args: () => ['run', url, '--fly'], says: /--fly/, status: 1 },
+    { what: 'two targets', args: () => ['run', url, 'more'], says: /"more" is one argument too/, status: 1 },
+    { what: 'a value like an option', args: () => ['run', url, '--rate', '-5'], says: /--rate/, status: 1 },
     { what: 'no target', args: () => ['run'], says: /URL or a scenario/, status: 1 },
     { what: 'a malformed URL', args: () => ['run', 'http://['], says: /not a URL/, status: 1 },
     { what: 'another protocol', args: () => ['run', 'ftp://127.0.0.1/'], says: /http/, status: 1 },
@@ -145,6 +147,17 @@ suite('what the lab says to bad input', () => {
   test('calls a refused port invalid, status 4', async () => {
     const ended = await shell.lab('run', 'http://127.0.0.1:9/', ...short);
     assert.equal(ended.status, 4);
+    assert.match(ended.stdout, /connect/);
+  });
+
+  test('says that the server ended by itself, when the lab started it', async () => {
+    const script =
+      "require('http').createServer((q, r) => r.end('ok')).listen(18473, '127.0.0.1'); setTimeout(() => process.exit(7), 1500)";
+    const command = `${process.execPath} -e "${script}"`;
+    const args = ['--rate', '50', '--duration', '4s', '--warmup', '0', '--connections', '2'];
+    const ended = await shell.lab('run', 'http://127.0.0.1:18473/', '--server', command, ...args);
+    assert.equal(ended.status, 4, ended.stderr);
+    assert.match(ended.stdout, /server: it ended by itself \(exit status 7\)/);
     assert.match(ended.stdout, /connect/);
   });
 

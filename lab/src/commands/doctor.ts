@@ -24,6 +24,7 @@ const mostWorkCv = 0.25;
 export const doctor: LabCommand = {
   summary: 'Measure the generator itself: its ceiling, its floor, the timers, and how quiet the machine is.',
   usage: '[options]',
+  mostArguments: 0,
   options: {
     pin: { type: 'string', help: 'auto, off, or server=0,generator=1: cores of each. Default auto.' },
   },

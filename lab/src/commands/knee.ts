@@ -31,6 +31,7 @@ const { rate: _rate, max: _max, ...kneeLoadOptions } = loadOptions;
 export const knee: LabCommand = {
   summary: 'Find the highest rate with P99 within --slo, and draw latency against throughput.',
   usage: '<url | scenario.ts> --slo 50 [options]',
+  mostArguments: 1,
   options: {
     slo: { type: 'string', help: 'The P99 to keep, milliseconds. Default 50.' },
     ...kneeLoadOptions,

@@ -29,6 +29,8 @@ export interface LabCommand {
   /** After the name: "<url | scenario.ts> [options]". */
   usage: string;
   options: Readonly<Record<string, LabOption>>;
+  /** Beside options; any number unless told. */
+  mostArguments?: number;
   /** @throws LabError with the exit status */
   run(positionals: readonly string[], values: OptionValues, context: LabContext): Promise<ExitStatus>;
 }

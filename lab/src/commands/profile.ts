@@ -21,6 +21,7 @@ const { duration: _, ...loadWithoutDuration } = loadOptions;
 export const profile: LabCommand = {
   summary: 'Show where the CPU of a Node server goes: flame graph, share by function and package, stalls.',
   usage: '[url | scenario.ts] --pid <pid> | --inspect-url <ws://...> | --server <command> [options]',
+  mostArguments: 1,
   options: {
     ...serverOptions,
     pid: { type: 'string', help: 'Process to profile, or whose busiest Node child to profile.' },

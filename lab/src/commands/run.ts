@@ -26,6 +26,7 @@ import { readFlag, readNumber, readText } from './option-values.ts';
 export const run: LabCommand = {
   summary: 'Measure a URL or a scenario: latency at a constant rate, or the most it can do.',
   usage: '<url | scenario.ts> [options]',
+  mostArguments: 1,
   options: {
     ...loadOptions,
     runs: { type: 'string', help: 'Measured runs; more, up to 10, while they disagree. Default 5.' },

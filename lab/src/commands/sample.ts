@@ -15,6 +15,7 @@ import { readFlag, readSeconds, readText } from './option-values.ts';
 export const sample: LabCommand = {
   summary: 'Watch a server from the outside: CPU, waiting for a core, context switches, memory.',
   usage: '--pid <pid> | --server <command> --url <url> [options]',
+  mostArguments: 0,
   options: {
     ...serverOptions,
     pin: { type: 'string', help: 'Core of the server that is started, as taskset takes it. Default all.' },

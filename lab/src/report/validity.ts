@@ -62,6 +62,8 @@ function judgeAnswers(runs: readonly RunMeasurement[], faults: readonly Fault[])
   const failed = runs.reduce((sum, run) => sum + countFailures(run), 0);
   const due = runs.reduce((sum, run) => sum + run.due, 0);
   const tone = toneOf(faults, ['errors', 'target'], failed > 0 ? 'doubt' : 'good');
+  if (due === 0)
+    return { name: 'Answers', tone: toneOf(faults, ['target'], 'plain'), word: 'none', detail: 'no run' };
   const detail = failed === 0 ? 'no errors' : `${formatCount(failed)} of ${formatCount(due)} failed`;
   return { name: 'Answers', tone, word: pick(tone, 'right', failed > 0 ? 'errors' : 'wrong'), detail };
 }
@@ -94,7 +96,8 @@ function judgeStability(result: Exclude<Result, { kind: 'bench' }>, faults: read
       name,
       tone: toneOf(faults, ['unstable'], 'plain'),
       word: 'not known',
-      detail: 'one run: use --runs 5',
+      // The lab stops after a run that says nothing, however many were asked for.
+      detail: faults.some(({ weight }) => weight === 'invalid') ? 'one run' : 'one run: use --runs 5',
     };
   const tone = toneOf(faults, ['unstable', 'samples'], stable ? 'good' : 'doubt');
   const tail = p99Cv === null ? '' : `, P99 ${formatShare(p99Cv)}`;
@@ -129,7 +132,7 @@ function judgeQuiet(
 }
 
 function judgeLag(runs: readonly RunMeasurement[], faults: readonly Fault[]): ValidityMark {
-  const filled = runs.filter((run) => run.lag.count > 0 && run.response.count > 0);
+  const filled = runs.filter((run) => run.lag.count > 0);
   const p99 = (run: RunMeasurement) => decodeHistogram(run.lag).percentileUs(0.99);
   const worst = filled.reduce<RunMeasurement | undefined>(
     (most, run) => (most === undefined || p99(run) > p99(most) ? run : most),

@@ -126,6 +126,14 @@ test('the validity strip says in words what a fault, a missing sample or a late 
   const { lanes: _, ...unsampled } = run;
   assert.equal(words({ runs: [unsampled], doctor: null }).Machine, 'plain not known');
   assert.equal(words({ stability: { meanCv: 0.2, p99Cv: 0.3, stable: false } }).Stable, 'doubt unstable');
+  const gone: Fault = { kind: 'target', weight: 'invalid', sentence: 'Not one right answer.' };
+  const refused = words({
+    runs: [{ ...run, ok: 0, failures: { connect: run.due }, response: createHistogram().encode() }],
+    stability: { meanCv: null, p99Cv: null, stable: false },
+    faults: [gone],
+  });
+  assert.equal(refused.Answers, 'bad errors');
+  assert.equal(refused.Generator, 'good on time');
   const late = createHistogram();
   late.record(20_000);
   assert.equal(words({ runs: [{ ...run, lag: late.encode() }] }).Generator, 'doubt late');
