@@ -50,6 +50,11 @@ export const compare: LabCommand = {
     'max-pairs': { type: 'string', help: '10, 20 or 30: where to stop while nobody can tell. Default 30.' },
     scenario: { type: 'string', help: 'Scenario file to load both sides with, instead of one request.' },
     ...compareLoadOptions,
+    rate: {
+      type: 'string',
+      short: 'r',
+      help: 'Open loop: compares response times at so many requests a second. Without it throughput is compared (--max).',
+    },
     ...targetOptions,
     url: {
       type: 'string',
