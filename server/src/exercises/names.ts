@@ -1,0 +1,25 @@
+/** How the names of exercises and of the reference lists are stored, compared and turned into slugs. */
+
+/** As it is stored: composed (NFC), trimmed, runs of white space made one. */
+export function tidyName(name: string): string {
+  return name.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
+}
+
+/** As it is compared, searched and ordered: tidied and in lower case. Also how reference lists store their names. */
+export function nameKey(name: string): string {
+  return tidyName(name).toLowerCase().normalize('NFC');
+}
+
+/**
+ * Letters and digits in lower case without their accents, everything between made one hyphen: `A/B`, `A B` and `A-B`
+ * are all `a-b`. Empty when the name has neither a letter nor a digit.
+ */
+export function slugOf(name: string): string {
+  return name
+    .normalize('NFKD')
+    .replaceAll(/\p{M}+/gu, '')
+    .toLowerCase()
+    .normalize('NFC')
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '-')
+    .replaceAll(/^-|-$/g, '');
+}
