@@ -21,6 +21,12 @@ export const auditActions = [
   'signing_key.created',
   'signing_key.rotated',
   'signing_key.revoked',
+  'catalog_item.created',
+  'catalog_item.updated',
+  'catalog_item.deleted',
+  'exercise.created',
+  'exercise.updated',
+  'exercise.deleted',
 ] as const;
 
 export type AuditAction = (typeof auditActions)[number];

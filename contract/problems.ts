@@ -4,6 +4,7 @@
  */
 export const problems = {
   'malformed-request': { status: 400, title: 'The request is not well-formed HTTP.' },
+  'criteria-unclear': { status: 400, title: 'Give exactly one of name and slug.' },
   'not-authenticated': { status: 401, title: 'Not authenticated. Sign in and try again.' },
   'invalid-credentials': { status: 401, title: 'The e-mail or the password is wrong.' },
   'wrong-current-password': { status: 401, title: 'The current password is wrong.' },
@@ -23,6 +24,12 @@ export const problems = {
   'route-not-found': { status: 404, title: 'There is nothing at this path.' },
   'user-not-found': { status: 404, title: 'User not found.' },
   'session-not-found': { status: 404, title: 'Session not found.' },
+  'catalog-item-not-found': { status: 404, title: 'There is no such entry in this list.' },
+  'exercise-not-found': { status: 404, title: 'Exercise not found.' },
+  'exercise-references-not-found': {
+    status: 404,
+    title: 'Muscles, equipment or tags that the exercise names do not exist.',
+  },
   'method-not-allowed': {
     status: 405,
     title: 'This path does not support that method. See the Allow header.',
@@ -31,6 +38,9 @@ export const problems = {
   'email-taken': { status: 409, title: 'A user with this e-mail already exists.' },
   'role-already-assigned': { status: 409, title: 'The user already has this role.' },
   'role-mismatch': { status: 409, title: 'The user has another role than the one to revoke.' },
+  'catalog-name-taken': { status: 409, title: 'This list has an entry of this name already.' },
+  'exercise-name-taken': { status: 409, title: 'An exercise of this name already exists.' },
+  'exercise-slug-taken': { status: 409, title: 'An exercise whose name makes the same slug already exists.' },
   'body-too-large': { status: 413, title: 'The body is larger than this path accepts.' },
   'uri-too-long': { status: 414, title: 'The path is too long.' },
   'unsupported-media-type': { status: 415, title: 'Send this body as another content type.' },

@@ -1,5 +1,7 @@
 /** The map: builds every part and mounts every module, in reading order. The only place where they are wired. */
 import cors from '@fastify/cors';
+import { ExercisePage } from '@irontrack/contract/exercises.ts';
+import buildSerializer from 'fast-json-stringify';
 import { mountAccess } from './accounts/access.routes.ts';
 import { createAccounts } from './accounts/accounts.ts';
 import { createAttemptLimits } from './accounts/attempt-limits.ts';
@@ -14,6 +16,13 @@ import { createPasswordHasher } from './crypto/password-hash.ts';
 import type { SigningKey } from './crypto/signing-key.ts';
 import { type Announcements, type ChangeListener, listenForChanges } from './database/announcements.ts';
 import { type DatabaseAddress, openDatabase } from './database/database.ts';
+import { canSearchByIndex } from './exercises/exercise-list.sql.ts';
+import { createExerciseList } from './exercises/exercise-list.ts';
+import { mountExercises } from './exercises/exercises.routes.ts';
+import { createExercises } from './exercises/exercises.ts';
+import { createPageCache } from './exercises/page-cache.ts';
+import { mountReferenceList } from './exercises/reference-lists.routes.ts';
+import { createReferenceLists } from './exercises/reference-lists.ts';
 import type { App } from './http/app.ts';
 import { createSessionCookies } from './http/cookies.ts';
 import { guardRoutes } from './http/guard.ts';
@@ -114,20 +123,45 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   });
   const accounts = createAccounts({ database, audit, clock, sessions, passwords, limits });
   const users = createUsers({ database, audit, clock, passwords, sessions });
+  const pages = createPageCache();
+  const { cdnUrl } = config;
+  const compiler = createLazyCompiler();
+  const referenceLists = createReferenceLists({ database, audit, forgetPages: pages.forgetAll });
+  const exercises = createExercises({ database, audit, clock, cdnUrl, forgetPagesOf: pages.forget });
+  const exerciseList = createExerciseList({
+    database,
+    pages,
+    cdnUrl,
+    serialize: compiler.defer(() => buildSerializer(ExercisePage)),
+  });
   const system = createSystem({
     database,
     probeCache: () => probeMemoryCache(createMemoryCache('probe', 1)),
     lifecycle,
     version,
   });
-  metrics.observe({ database, hashQueue, caches: callers.caches });
+  metrics.observe({ database, hashQueue, caches: [...callers.caches, pages.counts] });
 
   const openApi = createOpenApi({
     title: 'IronTrack',
     version,
-    description: 'Accounts, sessions, users and roles. Times are ISO 8601 in UTC, ids are UUIDv7.',
+    description:
+      'Accounts, sessions, users, roles and the exercise catalog. Times are ISO 8601 in UTC, ids are UUIDv7, those of ' +
+      'the reference lists integers.',
     cookieName: cookies.accessName,
-    tags: ['Browser flow', 'Token flow', 'Sessions', 'Users', 'Roles', 'Audit', 'System'],
+    tags: [
+      'Browser flow',
+      'Token flow',
+      'Sessions',
+      'Users',
+      'Roles',
+      'Exercises',
+      'Muscle groups',
+      'Equipment',
+      'Exercise tags',
+      'Audit',
+      'System',
+    ],
   });
   const observer = createObserver({
     accessLog: telemetry.accessLog,
@@ -136,7 +170,6 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     clock: () => performance.now(),
     isSecure: config.cookies.secure,
   });
-  const compiler = createLazyCompiler();
   const app = createServer({
     observer,
     compiler,
@@ -167,6 +200,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   mountAccess(app, { accounts, sessions, limits, cookies, authenticate: callers.authenticate });
   mountAuth(app, { accounts, sessions, limits });
   mountUsers(app, { users });
+  for (const list of referenceLists) mountReferenceList(app, list);
+  mountExercises(app, { exercises, exerciseList });
   mountSystem(app, { system, openApi, metrics: metrics.page });
   mountDocs(app);
   await app.ready();
@@ -175,6 +210,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     changed(topic, id) {
       if (topic === 'user') callers.forgetUser(id);
       else if (topic === 'session') callers.forgetSession(id);
+      else if (topic === 'exercises') forgetPages(id);
       else void reloadKeys();
     },
     disconnected() {
@@ -182,13 +218,21 @@ export async function createService(settings: ServiceSettings): Promise<Service>
         'The database connection that carries news of changes is lost: caches are off until it is back.',
       );
       callers.suspend();
+      pages.suspend();
     },
     connected() {
       callers.resume();
+      pages.resume();
       // At the start the keys have just been read.
       if (announcements !== undefined) void reloadKeys();
     },
   };
+
+  /** @param scope `system`, `all`, or whose rows changed */
+  function forgetPages(scope: string): void {
+    if (scope === 'all') pages.forgetAll();
+    else pages.forget(scope === 'system' ? null : scope);
+  }
 
   async function reloadKeys(): Promise<void> {
     try {
@@ -224,6 +268,11 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     openApi,
     async open() {
       await keyring.open();
+      if (!(await canSearchByIndex(database.sql))) {
+        log.warn(
+          'This PostgreSQL has no pg_trgm: a search of exercises reads every row it could find. Install the extension.',
+        );
+      }
       announcements = await listenForChanges(settings.database.directAddress, listener);
       housekeeping = startHousekeeping(chores, clock, (name, error) => {
         log.error({ err: error }, `Could not ${name}.`);

@@ -70,6 +70,14 @@ export function origins(): FieldReader<readonly string[]> {
   );
 }
 
+/** An address to put in front of paths, without the slash at its end. */
+export function webAddress(): FieldReader<string> {
+  return (given) =>
+    /^https?:\/\/./.test(given) && URL.canParse(given)
+      ? { value: given.replace(/\/+$/, '') }
+      : { fault: 'must be an address such as https://cdn.example.org/images.' };
+}
+
 /** Addresses, CIDR ranges and the word `unix`. */
 export function proxies(): FieldReader<readonly string[]> {
   return list(

@@ -14,6 +14,7 @@ import {
   password,
   proxies,
   text,
+  webAddress,
 } from './config-fields.ts';
 import { exitStatus, StartupError } from './startup-error.ts';
 
@@ -78,6 +79,11 @@ export const settings = {
     'Addresses or CIDR ranges, separated by commas, whose X-Forwarded-For counts; `unix` for a Unix socket.',
   ),
   CORS_ORIGINS: setting(origins(), '', 'Origins, separated by commas, that may call with credentials.'),
+  CDN_URL: setting(
+    optional(webAddress()),
+    '',
+    'Goes before the image paths of exercises, such as https://cdn.example.org/images.',
+  ),
   RATE_LIMIT: setting(flag(), 'on', 'Limits on sign-in, sign-up and refresh. off is for load tests.'),
   ADMIN_EMAIL: setting(
     email(),
@@ -241,6 +247,7 @@ function arrange(values: Values, isTerminal: boolean) {
     cookies: { secure: cookieSecure, prefix: values.COOKIE_PREFIX ?? cookieSecure },
     trustedProxies: values.TRUSTED_PROXIES,
     corsOrigins: values.CORS_ORIGINS,
+    cdnUrl: values.CDN_URL ?? '',
     rateLimit: values.RATE_LIMIT,
     auditRetentionMs: values.AUDIT_RETENTION,
     administrator: { email: values.ADMIN_EMAIL, password: values.ADMIN_PASSWORD },

@@ -5,10 +5,13 @@
 import type postgres from 'postgres';
 import { connectPool, type DatabaseAddress } from './database.ts';
 
-type ChangeTopic = 'user' | 'session' | 'signing-keys';
+type ChangeTopic = 'user' | 'session' | 'signing-keys' | 'exercises';
 
 export interface ChangeListener {
-  /** One thing changed. The id is empty for a topic that has none. */
+  /**
+   * One thing changed. The id is empty for a topic that has none; for exercises it says whose: `system`, a user, or
+   * `all` when it is many or a name that may be in any of them.
+   */
   changed(topic: ChangeTopic, id: string): void;
   /** News may have been missed since, and will be until `connected`. */
   disconnected(): void;
@@ -20,7 +23,7 @@ export interface Announcements {
 }
 
 const channel = 'irontrack_changes';
-const topics: ReadonlySet<string> = new Set<ChangeTopic>(['user', 'session', 'signing-keys']);
+const topics: ReadonlySet<string> = new Set<ChangeTopic>(['user', 'session', 'signing-keys', 'exercises']);
 
 /** How often the connection proves that it still carries news, and how long that may take. */
 const pulseIntervalMs = 2_000;

@@ -222,3 +222,9 @@ export function isUniqueViolation(error: unknown, constraint: string): boolean {
     error instanceof postgres.PostgresError && error.code === '23505' && error.constraint_name === constraint
   );
 }
+
+/** Does the statement name a row of another table that is not there? @param constraint any when absent */
+export function isForeignKeyViolation(error: unknown, constraint?: string): boolean {
+  if (!(error instanceof postgres.PostgresError) || error.code !== '23503') return false;
+  return constraint === undefined || error.constraint_name === constraint;
+}

@@ -23,3 +23,9 @@ export function slugOf(name: string): string {
     .replaceAll(/[^\p{L}\p{N}]+/gu, '-')
     .replaceAll(/^-|-$/g, '');
 }
+
+/** A pattern for `name_key like`: any part of the name, with `%`, `_` and the backslash as plain text. */
+export function containing(searchString: string): string {
+  const key = searchString.normalize('NFC').toLowerCase().normalize('NFC').replaceAll(/\s+/g, ' ');
+  return `%${key.replaceAll(/[\\%_]/g, '\\$&')}%`;
+}

@@ -127,12 +127,18 @@ function contentOf(body: unknown): unknown {
   return isObject(body) && 'content' in body ? body.content : { 'application/json': { schema: body } };
 }
 
+const descriptions: Readonly<Record<string, string>> = {
+  201: 'Created.',
+  304: 'The copy that If-None-Match names is still good.',
+};
+
 function describeSuccess(response: unknown, produces = 'application/json'): Json {
   if (!isObject(response)) return {};
   return Object.fromEntries(
     Object.entries(response).map(([status, schema]) => {
       const hasContent = !(isObject(schema) && schema.type === 'null');
-      const description = status === '201' ? 'Created.' : hasContent ? 'Success.' : 'Done; no content.';
+      const done = hasContent ? 'Success.' : 'Done; no content.';
+      const description = descriptions[status] ?? done;
       return [status, { description, ...(hasContent ? { content: { [produces]: { schema } } } : {}) }];
     }),
   );

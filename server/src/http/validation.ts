@@ -16,10 +16,13 @@ const options = {
   formats,
 } as const;
 
-/** Compiles the schemas of the routes for Fastify. Path and query are text, so numbers and booleans are read out of it. */
+/**
+ * Compiles the schemas of the routes for Fastify. Path and query are text, so numbers and booleans are read out of it,
+ * and a parameter that may be repeated is a list also when it came once.
+ */
 export function createValidatorCompiler({ defer }: LazyCompiler): FastifySchemaCompiler<object> {
   const bodies = new Ajv(options);
-  const texts = new Ajv({ ...options, coerceTypes: true });
+  const texts = new Ajv({ ...options, coerceTypes: 'array' });
   return ({ schema, httpPart }) => {
     return defer(() => {
       const validate = (httpPart === 'body' ? bodies : texts).compile(schema);
@@ -106,7 +109,19 @@ const descriptions: Readonly<Record<string, Describe>> = {
     type: 'less_than_equal',
     message: `Should be less than or equal to ${params.limit}`,
   }),
-  type: ({ params }) => ({ type: `${params.type}_type`, message: `Should be a valid ${params.type}` }),
+  minItems: ({ params }) => ({
+    type: 'too_short',
+    message: `Should have at least ${params.limit} item${params.limit === 1 ? '' : 's'}`,
+  }),
+  maxItems: ({ params }) => ({ type: 'too_long', message: `Should have at most ${params.limit} items` }),
+  pattern: ({ params }) => ({
+    type: 'string_pattern_mismatch',
+    message: `Should match ${params.pattern}`,
+  }),
+  type: ({ params }) => {
+    const [type, ...others] = [params.type].flat();
+    return { type: `${type}_type`, message: `Should be a valid ${[type, ...others].join(' or ')}` };
+  },
   anyOf: ({ parentSchema }) => ({ type: 'literal_error', message: `Should be ${choices(parentSchema)}` }),
   format: ({ params, data }) => describeFormat(params.format, data),
 };
