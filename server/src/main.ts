@@ -3,9 +3,11 @@ import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Command, CommandContext } from './commands/command.ts';
 import { createSuperuser } from './commands/create-superuser.ts';
+import { importExercises } from './commands/import-exercises.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { openApiCommand } from './commands/openapi.ts';
 import { rotateSigningKey } from './commands/rotate-signing-key.ts';
+import { seed } from './commands/seed.ts';
 import { serve } from './commands/serve.ts';
 import { holdTickShape } from './http/tick-shape.ts';
 import { exitStatus, StartupError } from './startup-error.ts';
@@ -14,6 +16,8 @@ import { version } from './version.ts';
 const commands: ReadonlyMap<string, Command> = new Map([
   ['serve', serve],
   ['migrate', migrateCommand],
+  ['seed', seed],
+  ['import-exercises', importExercises],
   ['create-superuser', createSuperuser],
   ['rotate-signing-key', rotateSigningKey],
   ['openapi', openApiCommand],
@@ -41,9 +45,15 @@ async function run(args: readonly string[], context: CommandContext): Promise<vo
 
 function readOptions(name: string, command: Command, args: string[]) {
   const help = { type: 'boolean', short: 'h' } as const;
+  const { operand } = command;
   try {
-    return parseArgs({ args, options: { ...command.options, help }, allowPositionals: false, strict: true })
-      .values;
+    const options = { ...command.options, help };
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: operand !== undefined });
+    if (operand === undefined || values.help === true) return values;
+    const [given, ...more] = positionals;
+    if (given === undefined) throw new Error(`Name the ${operand}`);
+    if (more.length > 0) throw new Error(`Unexpected argument '${more[0]}'`);
+    return { ...values, [operand]: given };
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('. ')[0] : String(error);
     throw new StartupError(exitStatus.wrongUsage, `${reason}. See irontrack ${name} --help.`);
@@ -60,12 +70,13 @@ function describeCommands(): string {
   );
 }
 
-function describeCommand(name: string, { summary, options }: Command): string {
+function describeCommand(name: string, { summary, operand, options }: Command): string {
   const rows = Object.entries(options).map(([option, { type, help }]) => {
     return `  --${option}${type === 'string' ? ' VALUE' : ''}\n      ${help}`;
   });
   const list = rows.length === 0 ? '' : `\nOptions:\n${rows.join('\n')}\n`;
-  return `Usage: irontrack ${name}${rows.length === 0 ? '' : ' [options]'}\n\n${summary}\n${list}`;
+  const usage = `${name}${operand === undefined ? '' : ` ${operand}`}${rows.length === 0 ? '' : ' [options]'}`;
+  return `Usage: irontrack ${usage}\n\n${summary}\n${list}`;
 }
 
 /** A signal that comes again this soon is the same one: Ctrl-C reaches the launcher too, which hands it on. */

@@ -17,6 +17,8 @@ type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 /** One row of the command line. */
 export interface Command {
   summary: string;
+  /** What must be named after the command, such as `FILE`; it comes among the values under this name. */
+  operand?: string;
   options: Readonly<Record<string, NonNullable<ParseArgsConfig['options']>[string] & { help: string }>>;
   /** Resolves when it is done. @throws StartupError with the exit status */
   run(values: OptionValues, context: CommandContext): Promise<void>;

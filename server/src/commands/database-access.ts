@@ -32,6 +32,8 @@ export async function openDatabaseAccess(
 interface MigratedDatabase {
   config: Config;
   address: DatabaseAddress;
+  /** Past the pooler, if there is one. */
+  directAddress: DatabaseAddress;
   /** The migrations that were missing, by name. */
   applied: readonly string[];
 }
@@ -49,7 +51,8 @@ export async function withDatabase<Result>(
   const access = await openDatabaseAccess(config, 'join', (sentence) => stderr.write(`${sentence}\n`));
   try {
     const applied = await migrate(access.directAddress);
-    return await work({ config, address: access.address, applied });
+    const { address, directAddress } = access;
+    return await work({ config, address, directAddress, applied });
   } finally {
     await access.stop();
   }

@@ -13,6 +13,7 @@ import { openTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { createPrimaryAdministrator } from './administrator.ts';
 import type { Command } from './command.ts';
 import { openDatabaseAccess } from './database-access.ts';
+import { createFirstCatalog } from './first-catalog.ts';
 import { explainListening, removeDeadSocket } from './listen-errors.ts';
 import { loadSigningKey } from './signing-key.ts';
 
@@ -63,6 +64,9 @@ async function startServing(
   const applied = await migrate(database.directAddress);
   if (applied.length > 0) log.info({ migrations: applied }, 'The schema was brought up to date.');
   await requireConnections(database.directAddress, config.database.poolSize);
+  const filled = await createFirstCatalog(database.address, config.database.timeoutMs);
+  if (filled !== undefined)
+    log.info({ added: filled }, 'The exercise catalog was empty and has been filled.');
 
   const service = await createService({
     config,

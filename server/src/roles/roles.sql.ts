@@ -43,6 +43,18 @@ export async function updateRole(tx: Sql, userId: string, role: RoleSlug, now: D
   await tx`update users set role_slug = ${role}, updated_at = ${now} where id = ${userId}`;
 }
 
+/** Adds the roles that the database lacks, by slug; those that are there stay as they are. */
+export async function insertMissingRoles(
+  tx: Sql,
+  roles: Readonly<Record<RoleSlug, { name: string }>>,
+): Promise<void> {
+  const rows = Object.entries(roles).map(([slug, { name }]) => ({ slug, name }));
+  await tx`
+    insert into roles (slug, name)
+    select slug, name from jsonb_to_recordset(${rows}::jsonb) as given (slug text, name text)
+    on conflict (slug) do nothing`;
+}
+
 /** Is this session still alive, and its user an active superuser? */
 export async function isLiveSuperuser(
   tx: Sql,

@@ -54,6 +54,8 @@ export function toSystemExercise({ steps, ...seed }: SeedExercise, id: string): 
 
 /** Fills a catalog in which there is nothing yet, and leaves any other alone: what was deleted stays deleted. */
 export async function fillEmptyCatalog(tx: Sql, filling: Filling): Promise<Filled | undefined> {
+  if (await systemCatalogExists(tx)) return undefined;
+  // Another node that starts at the same moment may be filling it.
   await lockSystemCatalog(tx);
   if (await systemCatalogExists(tx)) return undefined;
   return await fillCatalog(tx, filling);
@@ -90,8 +92,16 @@ async function addMissing(
   const missing = given.filter(({ slug }) => !known.has(slug));
   const muscles = missing.flatMap(({ primary, secondary }) => [...primary, ...secondary]);
   await addNames(tx, referenceTables.muscleGroups, muscles);
-  await addNames(tx, referenceTables.equipment, missing.flatMap(({ equipment }) => equipment));
-  await addNames(tx, referenceTables.tags, missing.flatMap(({ tags }) => tags));
+  await addNames(
+    tx,
+    referenceTables.equipment,
+    missing.flatMap(({ equipment }) => equipment),
+  );
+  await addNames(
+    tx,
+    referenceTables.tags,
+    missing.flatMap(({ tags }) => tags),
+  );
   let added = 0;
   for (let start = 0; start < missing.length; start += batchSize) {
     const batch = missing.slice(start, start + batchSize);
