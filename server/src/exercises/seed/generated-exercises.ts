@@ -77,8 +77,8 @@ const lastNames =
 const parts = [seedExercises, ['', ...forms], ['', ...endings], ['', ...tempos]] as const;
 const variants = parts.reduce((product, list) => product * list.length, 1);
 
-/** Up to here the largest owner uses a quarter of the names there are. */
-export const mostGeneratedExercises = 5_000_000;
+/** So many take half a gigabyte of memory while they are written. */
+export const mostGeneratedExercises = 2_000_000;
 
 /** The e-mail of the first user of a seed tells whether it was generated before. */
 export function generatedEmail(seed: number, index: number): string {
