@@ -1,6 +1,6 @@
 /** The map: builds every part and mounts every module, in reading order. The only place where they are wired. */
 import cors from '@fastify/cors';
-import { ExercisePage } from '@irontrack/contract/exercises.ts';
+import { Exercise } from '@irontrack/contract/exercises.ts';
 import buildSerializer from 'fast-json-stringify';
 import { mountAccess } from './accounts/access.routes.ts';
 import { createAccounts } from './accounts/accounts.ts';
@@ -20,6 +20,7 @@ import { canSearchByIndex } from './exercises/exercise-list.sql.ts';
 import { createExerciseList } from './exercises/exercise-list.ts';
 import { mountExercises } from './exercises/exercises.routes.ts';
 import { createExercises } from './exercises/exercises.ts';
+import { createListShortcut } from './exercises/list-shortcut.ts';
 import { createPageCache } from './exercises/page-cache.ts';
 import { mountReferenceList } from './exercises/reference-lists.routes.ts';
 import { createReferenceLists } from './exercises/reference-lists.ts';
@@ -132,7 +133,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     database,
     pages,
     cdnUrl,
-    serialize: compiler.defer(() => buildSerializer(ExercisePage)),
+    serialize: compiler.defer(() => buildSerializer(Exercise)),
   });
   const system = createSystem({
     database,
@@ -201,7 +202,11 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   mountAuth(app, { accounts, sessions, limits });
   mountUsers(app, { users });
   for (const list of referenceLists) mountReferenceList(app, list);
-  mountExercises(app, { exercises, exerciseList });
+  mountExercises(app, {
+    exercises,
+    exerciseList,
+    shortcut: createListShortcut({ authenticate: callers.authenticate, cookies, exerciseList }),
+  });
   mountSystem(app, { system, openApi, metrics: metrics.page });
   mountDocs(app);
   await app.ready();

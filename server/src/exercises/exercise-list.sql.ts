@@ -4,15 +4,6 @@ import { type ExerciseRow, exerciseColumns } from './exercise-row.ts';
 import type { ListFilter, ListOrder, ListQuery } from './list-query.ts';
 import { containing } from './names.ts';
 
-export interface ListRow extends ExerciseRow {
-  /** The value the list is ordered by, as a cursor holds it. */
-  orderValue: string;
-}
-
-interface Answered {
-  total: number | null;
-}
-
 const orderColumns = { name: part`name_key`, createdAt: part`created_at` } as const;
 const orderValues = {
   name: part`e.name_key`,
@@ -20,50 +11,103 @@ const orderValues = {
 } as const;
 const directions = { asc: part`asc`, desc: part`desc` } as const;
 
+/** Where a row stands in a list. */
+export interface ListKey {
+  id: string;
+  /** Is it the system's, or the caller's own? */
+  isSystem: boolean;
+  /** The value the list is ordered by, as a cursor holds it. */
+  orderValue: string;
+}
+
+interface Found<Row> {
+  /** One more than the page holds when others follow. */
+  rows: Row[];
+  /** How many match in all, if it was asked for. */
+  total: number | null;
+}
+
 /**
- * One page in one statement: the rows with their lists and, when asked, how many match in all.
+ * Where the rows of a page stand, for a node that knows most of the rows already: 0.05 ms in PostgreSQL for 50 of
+ * them, where `selectPage` takes 1.5.
  *
+ * @param counting whether the total is wanted; when the page itself tells, nothing is counted
+ */
+export async function selectKeys(
+  sql: Sql,
+  callerId: string,
+  query: ListQuery,
+  counting: boolean,
+): Promise<Found<ListKey>> {
+  return await selectFromPage<ListKey>(sql, callerId, query, counting, part`e.id`);
+}
+
+/** The same with all that an exercise has, its lists aggregated: the whole page in one statement. */
+export async function selectPage(
+  sql: Sql,
+  callerId: string,
+  query: ListQuery,
+  counting: boolean,
+): Promise<Found<ListKey & ExerciseRow>> {
+  return await selectFromPage<ListKey & ExerciseRow>(sql, callerId, query, counting, exerciseColumns);
+}
+
+/**
  * Each half of the list (the system's rows, the caller's own) is read in order from an index of its own and cut off at
  * the end of the page; with `or` between them PostgreSQL would read and sort all of both.
- *
- * @param counting whether `total` is wanted; when the page itself tells, nothing is counted
  */
-export async function selectPage(
+async function selectFromPage<Row extends ListKey>(
   sql: Sql,
   callerId: string,
   { filter, order, limit, offset, after }: ListQuery,
   counting: boolean,
-): Promise<{ rows: ListRow[]; total: number | null }> {
+  columns: SqlPart,
+): Promise<Found<Row>> {
+  const { orderBy } = order;
   const direction = directions[order.sortOrder];
-  const column = orderColumns[order.orderBy];
+  const column = orderColumns[orderBy];
+  // In one half no two rows share a name.
+  const inHalf =
+    orderBy === 'name' ? part`e.name_key ${direction}` : part`e.created_at ${direction}, e.id ${direction}`;
   const halves = ownersOf(filter, callerId).map(
     (owner) => part`(
       select e.* from exercises e
       where ${owner} ${matching(filter)} ${following(after, order)}
-      order by e.${column} ${direction}, e.id ${direction} limit ${limit + offset})`,
+      order by ${inHalf} limit ${limit + 1 + offset})`,
   );
-  const rows = await sql<(ListRow & Answered) | (Answered & { id: null })>`
-    with page as (
-      select e.* from (${joined(halves, part` union all `)}) e
-      order by e.${column} ${direction}, e.id ${direction} limit ${limit} offset ${offset}
-    )
+  const page = part`
+    select e.* from (${joined(halves, part` union all `)}) e
+    order by e.${column} ${direction}, e.id ${direction} limit ${limit + 1} offset ${offset}`;
+  const shown = part`
+    ${columns}, e.owner_id is null as "isSystem", ${orderValues[orderBy]} as "orderValue"`;
+  if (!counting) {
+    const rows = await sql<Row>`
+      select ${shown} from (${page}) e order by e.${column} ${direction}, e.id ${direction}`;
+    return { rows, total: null };
+  }
+  const rows = await sql<Row & { total: number }>`
+    with page as (${page})
     select counted.total, shown.*
-    from (select ${counting ? totalOf(filter, callerId, limit, offset) : part`null::int`} as total) counted
-    left join lateral (
-      select ${exerciseColumns}, ${orderValues[order.orderBy]} as "orderValue", e.${column} as place from page e
-    ) shown on true
+    from (select ${totalOf(filter, callerId, limit, offset)} as total) counted
+    left join lateral (select ${shown}, e.${column} as place from page e) shown on true
     order by shown.place ${direction}, shown.id ${direction}`;
-  return { rows: rows.filter((row) => row.id !== null), total: rows[0]?.total ?? null };
+  // Of an empty page the total alone comes back.
+  return { rows: rows.filter(({ id }) => id !== null), total: rows[0]?.total ?? null };
 }
 
-/** A page that is neither full nor empty, or the first, ends the list: then its end is the total. */
+export async function selectExercises(sql: Sql, ids: readonly string[]): Promise<ExerciseRow[]> {
+  return await sql<ExerciseRow>`
+    select ${exerciseColumns} from exercises e where e.id = any (${`{${ids.join(',')}}`}::uuid[])`;
+}
+
+/** A page with nothing behind it ends the list, unless it is empty and beyond: then its end is the total. */
 function totalOf(filter: ListFilter, callerId: string, limit: number, offset: number): SqlPart {
   const counts = ownersOf(filter, callerId).map(
     (owner) => part`(select count(*) from exercises e where ${owner} ${matching(filter)})`,
   );
   return part`(
     select case
-      when count(*) < ${limit} and (count(*) > 0 or ${offset} = 0) then ${offset} + count(*)
+      when count(*) <= ${limit} and (count(*) > 0 or ${offset} = 0) then ${offset} + count(*)
       else ${joined(counts, part` + `)} end
     from page)::int`;
 }

@@ -1,11 +1,12 @@
 /** Pages of the exercises that somebody sees: the system's and their own. */
-import type { ExercisePage } from '@irontrack/contract/exercises.ts';
+import type { Exercise, ExercisePage } from '@irontrack/contract/exercises.ts';
 import type { Database } from '../database/database.ts';
+import type { Sql } from '../database/sql.ts';
 import { writeCursor } from './cursor.ts';
-import { selectPage } from './exercise-list.sql.ts';
-import { toExercise } from './exercise-row.ts';
-import { type ListQuery, listKeyOf } from './list-query.ts';
-import type { Page, PageCache, Shown } from './page-cache.ts';
+import { type ListKey, selectExercises, selectKeys, selectPage } from './exercise-list.sql.ts';
+import { type ExerciseRow, toExercise } from './exercise-row.ts';
+import type { ListQuery } from './list-query.ts';
+import type { ItemCache, Page, PageCache, Shown } from './page-cache.ts';
 
 export interface ExerciseList {
   read(callerId: string, query: ListQuery, requestId: string): Promise<Page>;
@@ -17,31 +18,83 @@ interface Needs {
   database: Database;
   pages: PageCache;
   cdnUrl: string;
-  /** Compiled from the schema of the page. */
-  serialize: (page: ExercisePage) => string;
+  /** Compiled from the schema of an exercise. */
+  serialize: (exercise: Exercise) => string;
+}
+
+/** Each item as JSON; one more than the page holds when others follow. */
+interface Composed {
+  keys: readonly ListKey[];
+  /** In the place of its key. Undefined: deleted since the keys were read. */
+  items: readonly (string | undefined)[];
+  total: number | null;
 }
 
 export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs): ExerciseList {
+  const toJson = (row: ExerciseRow) => serialize(toExercise(row, cdnUrl));
+
+  /** Nothing is known yet: the whole page in one statement. */
+  async function composeAfresh(
+    sql: Sql,
+    callerId: string,
+    query: ListQuery,
+    counting: boolean,
+    known: ItemCache,
+  ): Promise<Composed> {
+    const { rows, total } = await selectPage(sql, callerId, query, counting);
+    const items = rows.map((row) => {
+      const item = toJson(row);
+      known.keep(row.id, row.isSystem, item);
+      return item;
+    });
+    return { keys: rows, items, total };
+  }
+
+  /** The rows of earlier pages are known: one statement for their order, and one for those that are new, if any. */
+  async function composeOfKnown(
+    sql: Sql,
+    callerId: string,
+    query: ListQuery,
+    counting: boolean,
+    known: ItemCache,
+  ): Promise<Composed> {
+    const { rows, total } = await selectKeys(sql, callerId, query, counting);
+    const found = new Map<string, string>();
+    const unknown: string[] = [];
+    for (const { id, isSystem } of rows) {
+      const item = known.find(id, isSystem);
+      if (item === undefined) unknown.push(id);
+      else found.set(id, item);
+    }
+    for (const row of unknown.length === 0 ? [] : await selectExercises(sql, unknown)) {
+      const item = toJson(row);
+      known.keep(row.id, row.createdBy === null, item);
+      found.set(row.id, item);
+    }
+    return { keys: rows, items: rows.map(({ id }) => found.get(id)), total };
+  }
+
   async function make(callerId: string, query: ListQuery, requestId: string): Promise<Buffer> {
+    const { limit, offset, after } = query;
     const shown = shownBy(callerId, query);
-    const generation = pages.generationOf(shown);
-    const known = pages.totalOf(shown, query.filterKey);
-    const counting = query.after === undefined && known === undefined;
+    const known = pages.itemsOf(shown);
+    const knownTotal = pages.totalOf(shown, query.filterKey);
+    const keepTotal = pages.totalKeeper(shown, query.filterKey);
+    const counting = after === undefined && knownTotal === undefined;
     // Lists without a filter have few texts, which are worth keeping prepared.
     const sql = isPlain(query) ? database.sql : database.forRequest(requestId);
-    const { rows, total } = await selectPage(sql, callerId, query, counting);
-    if (total !== null) pages.keepTotal(generation, query.filterKey, total);
-    const last = rows.at(-1);
-    const page: ExercisePage = {
-      items: rows.map((row) => toExercise(row, cdnUrl)),
-      limit: query.limit,
-      ...(query.after === undefined ? { offset: query.offset, total: total ?? known ?? 0 } : {}),
+    const compose = known.isEmpty ? composeAfresh : composeOfKnown;
+    const { keys, items, total } = await compose(sql, callerId, query, counting, known);
+    if (total !== null) keepTotal(total);
+    const last = keys.length > limit ? keys[limit - 1] : undefined;
+    const members: Omit<ExercisePage, 'items'> = {
+      limit,
+      ...(after === undefined ? { offset, total: total ?? knownTotal ?? 0 } : {}),
       next_cursor:
-        last === undefined || rows.length < query.limit
-          ? null
-          : writeCursor({ value: last.orderValue, id: last.id }, listKeyOf(query)),
+        last === undefined ? null : writeCursor({ value: last.orderValue, id: last.id }, query.listKey),
     };
-    return Buffer.from(serialize(page));
+    const shownItems = items.slice(0, limit).filter((item) => item !== undefined);
+    return Buffer.from(`{"items":[${shownItems.join(',')}],${JSON.stringify(members).slice(1)}`);
   }
 
   return {

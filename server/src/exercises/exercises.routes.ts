@@ -18,6 +18,8 @@ import { matchesEtag } from './etag.ts';
 import type { ExerciseList } from './exercise-list.ts';
 import type { Exercises } from './exercises.ts';
 import { readListQuery } from './list-query.ts';
+import type { ListShortcut } from './list-shortcut.ts';
+import { pageCacheControl } from './page-cache.ts';
 
 const config = { access: 'user' } as const;
 const superuser = { access: 'superuser' } as const;
@@ -30,13 +32,14 @@ const PageBytes = Type.Unsafe<Buffer>(ExercisePage);
 interface Needs {
   exercises: Exercises;
   exerciseList: ExerciseList;
+  shortcut: ListShortcut;
 }
 
-export function mountExercises(app: App, { exercises, exerciseList }: Needs): void {
+export function mountExercises(app: App, { exercises, exerciseList, shortcut }: Needs): void {
   app.get(
     path,
     {
-      config,
+      config: { ...config, shortcut: shortcut.answer, shortcutTakesQuery: true },
       schema: {
         tags,
         summary: 'List exercises: those of the system and own ones',
@@ -46,8 +49,9 @@ export function mountExercises(app: App, { exercises, exerciseList }: Needs): vo
     },
     async (request, reply) => {
       const query = readListQuery(request.query);
+      shortcut.learn(request.raw.url, query);
       const { body, etag } = await exerciseList.read(readCaller(request).user.id, query, request.id);
-      reply.header('etag', etag).header('cache-control', 'private, no-cache');
+      reply.header('etag', etag).header('cache-control', pageCacheControl);
       if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send(null);
       return reply.header('content-type', 'application/json; charset=utf-8').send(body);
     },

@@ -27,6 +27,8 @@ export interface ListQuery {
   after: CursorPosition | undefined;
   /** The filter alone: whoever counts what matches needs no more. */
   filterKey: string;
+  /** Filter and order: what a cursor is bound to. */
+  listKey: string;
   /** Everything. */
   key: string;
 }
@@ -53,12 +55,7 @@ export function readListQuery(query: ExerciseQuery): ListQuery {
   const page = query.current_page ?? query.currentPage;
   const offset = after === undefined ? (page - 1) * limit : 0;
   const place = after === undefined ? offset : `${after.value} ${after.id}`;
-  return { filter, order, limit, offset, after, filterKey, key: `${listKey}${limit}@${place}` };
-}
-
-/** What a cursor of this list is bound to. */
-export function listKeyOf({ filterKey, order }: ListQuery): string {
-  return `${filterKey}${order.orderBy}${order.sortOrder}`;
+  return { filter, order, limit, offset, after, filterKey, listKey, key: `${listKey}${limit}@${place}` };
 }
 
 function distinct<Value extends number | string>(...lists: (readonly Value[] | undefined)[]): Value[] {

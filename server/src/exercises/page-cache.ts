@@ -1,104 +1,159 @@
 /**
  * Pages as they leave, kept until a row in them changes. Whose rows a page shows is part of its key, each with a
  * generation that every change moves on: a page of an older generation, also one that was still being made while the
- * row changed, is never asked for again and drops out as the least recently used.
+ * row changed, is never asked for again and drops out as the least recently used. The items of pages are kept in the
+ * same way, so that a page nobody asked for before, or that a change of one row made stale, is mostly put together of
+ * what is at hand.
  */
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { CacheCounts } from '../cache/cache.ts';
 import { createMemoryCache } from '../cache/memory-cache.ts';
+
+/** Browsers may keep a page and have to ask each time whether it is still good; nobody between may keep it. */
+export const pageCacheControl = 'private, no-cache';
 
 export interface Page {
   readonly body: Buffer;
   /** Strong: of these very bytes. */
   readonly etag: string;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
 }
 
-/** Whose rows: the system's, one user's own, or both; a reference list has the system's. */
+/** Whose rows: the system's, one user's own, or both. */
 export interface Shown {
   system: boolean;
   ownerId: string | undefined;
+}
+
+/** The items of one generation: what is kept later than a change is not found by who comes after the change. */
+export interface ItemCache {
+  /** Has nothing of this generation been kept yet? */
+  readonly isEmpty: boolean;
+  find(id: string, isSystem: boolean): string | undefined;
+  keep(id: string, isSystem: boolean, json: string): void;
 }
 
 export interface PageCache {
   peek(shown: Shown, key: string): Page | undefined;
   /** One computation for a key at a time. */
   read(shown: Shown, key: string, make: () => Promise<Buffer>): Promise<Page>;
-  /** How many there are in all, kept beside the pages so that the next page need not count again. */
+  /** Of the generation of this moment: ask before reading rows. */
+  itemsOf(shown: Shown): ItemCache;
+  /** How many match in all, kept beside the pages so that the next page need not count again. */
   totalOf(shown: Shown, filterKey: string): number | undefined;
-  /** @param generation of before the count began */
-  keepTotal(generation: string, filterKey: string, total: number): void;
-  generationOf(shown: Shown): string;
+  /** Of the generation of this moment, too. */
+  totalKeeper(shown: Shown, filterKey: string): (total: number) => void;
   /** `null`: the system's. */
   forget(ownerId: string | null): void;
   forgetAll(): void;
+  /** While no news of changes can be heard nothing is kept. */
   suspend(): void;
   resume(): void;
   readonly counts: CacheCounts;
 }
 
-const capacity = 20_000;
-/** About 1,400 pages of 50 exercises. */
-const maxBytes = 64 * 1024 * 1024;
+const pageCapacity = 20_000;
+/** About 1,000 pages of 50 exercises, and 30,000 exercises. */
+const pageBytes = 48 * 1024 * 1024;
+const itemBytes = 32 * 1024 * 1024;
 /** What an entry takes beside its bytes and its key, roughly. */
 const overheadBytes = 300;
 /** Owners whose generation is known; a change of one more starts everything afresh. */
 const mostOwners = 20_000;
 const totalCapacity = 10_000;
 
+interface Item {
+  mark: string;
+  json: string;
+}
+
 export function createPageCache(): PageCache {
-  const pages = createMemoryCache<Page>('page', capacity, {
-    maxBytes,
+  const pages = createMemoryCache<Page>('page', pageCapacity, {
+    maxBytes: pageBytes,
     bytesOf: ({ body }, key) => body.length + 2 * key.length + overheadBytes,
   });
-  const totals = createMemoryCache<{ total: number }>('page_total', totalCapacity);
+  const items = new LRUCache<string, Item>({
+    maxSize: itemBytes,
+    sizeCalculation: ({ json }) => json.length + overheadBytes,
+  });
+  const totals = new LRUCache<string, { total: number }>({ max: totalCapacity });
+  /** Generations of which some item was kept. */
+  const begun = new LRUCache<string, true>({ max: mostOwners });
   const ofOwner = new Map<string, number>();
   let epoch = 0;
   let generation = 0;
   let ofSystem = 0;
+  let suspended = false;
 
-  function generationOf({ system, ownerId }: Shown): string {
-    const own = ownerId === undefined ? '' : `${ownerId} ${ofOwner.get(ownerId) ?? ''}`;
-    return `${epoch}|${system ? ofSystem : ''}|${own}|`;
-  }
+  const systemMark = () => `${epoch} ${ofSystem} `;
+  const ownMark = (ownerId: string) => `${epoch} ${ownerId} ${ofOwner.get(ownerId) ?? ''} `;
+  const markOf = ({ system, ownerId }: Shown) =>
+    (system ? systemMark() : '') + (ownerId === undefined ? '' : ownMark(ownerId));
 
-  function forgetAll(): void {
-    pages.clear();
-    totals.clear();
-    ofOwner.clear();
+  function clear(): void {
     // What was begun before must not be taken for what comes after.
     epoch += 1;
+    pages.clear();
+    items.clear();
+    totals.clear();
+    begun.clear();
+    ofOwner.clear();
   }
 
   return {
-    generationOf,
-    peek: (shown, key) => pages.peek(generationOf(shown) + key),
+    peek: (shown, key) => pages.peek(markOf(shown) + key),
     async read(shown, key, make) {
-      const page = await pages.read(generationOf(shown) + key, async () => {
+      const page = await pages.read(markOf(shown) + key, async () => {
         const body = await make();
-        return { body, etag: etagOf(body) };
+        const etag = etagOf(body);
+        return { body, etag, headers: ['etag', etag, 'cache-control', pageCacheControl] };
       });
       if (page === undefined) throw new Error('A page is never missing.');
       return page;
     },
-    totalOf: (shown, filterKey) => totals.peek(generationOf(shown) + filterKey)?.total,
-    keepTotal(before, filterKey, total) {
-      void totals.read(before + filterKey, async () => ({ total }));
+    itemsOf({ system, ownerId }) {
+      const ofSystemNow = systemMark();
+      const ofOwnerNow = ownerId === undefined ? '' : ownMark(ownerId);
+      const first = system ? ofSystemNow : ofOwnerNow;
+      return {
+        isEmpty: !begun.has(first),
+        find(id, isSystem) {
+          const item = items.get(id);
+          return item?.mark === (isSystem ? ofSystemNow : ofOwnerNow) ? item.json : undefined;
+        },
+        keep(id, isSystem, json) {
+          if (suspended) return;
+          const mark = isSystem ? ofSystemNow : ofOwnerNow;
+          items.set(id, { mark, json });
+          begun.set(mark, true);
+        },
+      };
+    },
+    totalOf: (shown, filterKey) => totals.get(markOf(shown) + filterKey)?.total,
+    totalKeeper(shown, filterKey) {
+      const key = markOf(shown) + filterKey;
+      return (total) => {
+        if (!suspended) totals.set(key, { total });
+      };
     },
     forget(ownerId) {
       generation += 1;
       if (ownerId === null) ofSystem = generation;
       else if (ofOwner.size < mostOwners || ofOwner.has(ownerId)) ofOwner.set(ownerId, generation);
-      else forgetAll();
+      else clear();
     },
-    forgetAll,
+    forgetAll: clear,
     suspend() {
+      suspended = true;
       pages.suspend();
-      totals.suspend();
+      clear();
     },
     resume() {
-      forgetAll();
+      clear();
       pages.resume();
-      totals.resume();
+      suspended = false;
     },
     counts: pages,
   };

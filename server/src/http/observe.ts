@@ -22,7 +22,12 @@ import { chooseWriteHead, prepareHead, type ResponseHead, type WriteHead } from 
 interface ShortAnswer {
   /** With its charset. */
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Buffer;
+  /**
+   * Names in lower case and values in turn, trusted, in place of the constant ones of the same name. The same array
+   * for the same answer: the head is prepared once for each.
+   */
+  readonly headers?: readonly string[];
   /** Who asked, for the log line. */
   readonly userId?: string | undefined;
 }
@@ -38,6 +43,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers this GET route from the very start of a request when it can; see http/observe.ts. */
     shortcut?: Shortcut;
+    /** Ask the shortcut also when there is a query; otherwise it sees the bare path only. */
+    shortcutTakesQuery?: boolean;
   }
 }
 
@@ -93,6 +100,7 @@ export function createObserver(options: ObserverOptions): Observer {
   const { clock, makeRequestId } = options;
   const records = new Map<string, Map<string, RouteRecord>>();
   const shortcuts = new Map<string, MountedShortcut>();
+  const queryShortcuts = new Map<string, MountedShortcut>();
   const open = new Set<ObservedResponse>();
   const openBySocket = new WeakMap<object, number>();
   const constantHeaders: string[] = securityHeaders.flat();
@@ -154,20 +162,44 @@ export function createObserver(options: ObserverOptions): Observer {
     return head;
   };
 
+  const ownHeads = new WeakMap<readonly string[], ResponseHead>();
+  const findOwnHead = (contentType: string, headers: readonly string[]): ResponseHead => {
+    let head = ownHeads.get(headers);
+    if (head === undefined) {
+      const all = ['content-type', contentType, ...headers];
+      for (let at = 0; at < constantHeaders.length; at += 2) {
+        const name = constantHeaders[at] ?? '';
+        if (!headers.includes(name)) all.push(name, constantHeaders[at + 1] ?? '');
+      }
+      head = prepareHead(all);
+      ownHeads.set(headers, head);
+    }
+    return head;
+  };
+
   const answerShort = (response: ObservedResponse, mounted: MountedShortcut): boolean => {
     const found = mounted.find(response.req);
     if (found === undefined) return false;
-    const { contentType, body } = found;
+    const { contentType, body, headers } = found;
     response.userId = found.userId;
-    response.answer(findHead(contentType), body, Buffer.byteLength(body), mounted.record);
+    const head = headers === undefined ? findHead(contentType) : findOwnHead(contentType, headers);
+    const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    response.answer(head, body, bytes, mounted.record);
     return true;
+  };
+
+  const findShortcut = (url: string): MountedShortcut | undefined => {
+    const exact = shortcuts.get(url);
+    if (exact !== undefined || queryShortcuts.size === 0) return exact;
+    const query = url.indexOf('?');
+    return query === -1 ? undefined : queryShortcuts.get(url.slice(0, query));
   };
 
   return {
     createServer(handler, serverOptions) {
       const server = http.createServer({ ...serverOptions, ServerResponse: Response });
       server.on('request', (request: IncomingMessage, response: ObservedResponse) => {
-        const mounted = shortcuts.get(request.url ?? '');
+        const mounted = findShortcut(request.url ?? '');
         // A cross-origin request needs headers that only the CORS plugin knows; a draining server says so itself.
         if (
           mounted !== undefined &&
@@ -208,10 +240,12 @@ export function createObserver(options: ObserverOptions): Observer {
     mount(app) {
       app.addHook('onRoute', ({ method, url, config }) => {
         if (method !== 'GET' || config?.shortcut === undefined) return;
-        shortcuts.set(url, {
+        const mounted = {
           find: config.shortcut,
           record: statusRecord(context, findRecord('GET', url), 200),
-        });
+        };
+        shortcuts.set(url, mounted);
+        if (config.shortcutTakesQuery === true) queryShortcuts.set(url, mounted);
       });
       app.addHook('onRequest', (request, reply, done) => {
         const { url } = request.routeOptions;

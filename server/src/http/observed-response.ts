@@ -85,12 +85,13 @@ export class ObservedResponse extends ServerResponse {
   /**
    * Answers 200 in one go: what `writeHead` and `end` do, for a caller that keeps the head ready.
    *
-   * @param bytes length of the body in UTF-8
+   * @param bytes length of the body, a text in UTF-8
    */
-  answer(head: ResponseHead, body: string, bytes: number, record: StatusRecord): void {
+  answer(head: ResponseHead, body: string | Buffer, bytes: number, record: StatusRecord): void {
     this.context.writePreparedHead(this, head, this.requestId, bytes);
     // Told that it is latin1, node:http does not search head and body for wider characters: +4 % on /ping.
-    super.end(body, bytes === body.length ? 'latin1' : 'utf8');
+    if (typeof body === 'string') super.end(body, bytes === body.length ? 'latin1' : 'utf8');
+    else super.end(body);
     this.#leave(record);
   }
 
