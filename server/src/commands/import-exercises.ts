@@ -99,8 +99,13 @@ async function add(
 ): Promise<number> {
   const progress = createProgress(stderr, 'exercises', exercises.length, () => performance.now());
   try {
-    return await inOneTransaction(address, timeoutMs, (tx) =>
-      addSystemExercises(tx, exercises, { now: systemClock(), makeId: uuidv7, onProgress: progress.show }),
+    return await inOneTransaction(address, timeoutMs, (tx, audit) =>
+      addSystemExercises(tx, exercises, {
+        now: systemClock(),
+        makeId: uuidv7,
+        audit,
+        onProgress: progress.show,
+      }),
     );
   } finally {
     progress.clear();

@@ -1,4 +1,5 @@
-import { commandLine } from '../audit/audit.ts';
+import { type Audit, commandLine, createAudit } from '../audit/audit.ts';
+import { systemClock } from '../clock.ts';
 import { type DatabaseAddress, isUnavailable, openDatabase } from '../database/database.ts';
 import type { Sql } from '../database/sql.ts';
 import { Problem } from '../problem.ts';
@@ -13,11 +14,12 @@ import { exitStatus, StartupError } from '../startup-error.ts';
 export async function inOneTransaction<Result>(
   address: DatabaseAddress,
   timeoutMs: number,
-  work: (tx: Sql) => Promise<Result>,
+  work: (tx: Sql, audit: Audit) => Promise<Result>,
 ): Promise<Result> {
   const database = openDatabase({ address, poolSize: 1, timeoutMs });
   try {
-    return await database.transaction(commandLine.requestId, work);
+    const audit = createAudit({ database, clock: systemClock });
+    return await database.transaction(commandLine.requestId, (tx) => work(tx, audit));
   } catch (error) {
     throw explainLoss(error);
   } finally {

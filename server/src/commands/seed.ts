@@ -67,9 +67,9 @@ function readNumber(option: string, value: unknown, least: number, most: number)
 const timeoutMs = 60_000;
 
 async function fill(address: DatabaseAddress): Promise<Filled> {
-  return await inOneTransaction(address, timeoutMs, async (tx) => {
+  return await inOneTransaction(address, timeoutMs, async (tx, audit) => {
     await insertMissingRoles(tx, roles);
-    return await fillCatalog(tx, { now: systemClock(), makeId: uuidv7 });
+    return await fillCatalog(tx, { now: systemClock(), makeId: uuidv7, audit });
   });
 }
 

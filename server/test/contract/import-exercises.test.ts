@@ -55,6 +55,17 @@ test('import-exercises adds what the catalog lacks, and changes nothing the seco
     tags: '{"full body","upper body"}',
   });
   assert.deepEqual((await readExercise(catalog, 'sky-reach'))?.equipment, '{}');
+  const entries = await catalog.sql`
+    select details->>'name' as name, request_id as source, actor_id as actor from audit_entries
+    where action = 'exercise.created' and details->>'name' in ('Suitcase Carry', 'Sky Reach', 'Plank') order by id`;
+  assert.deepEqual(
+    entries.map(({ name, source, actor }) => [name, source, actor]),
+    [
+      ['Plank', 'command-line', null],
+      ['Suitcase Carry', 'command-line', null],
+      ['Sky Reach', 'command-line', null],
+    ],
+  );
   const before = await readAll(catalog);
   const second = await catalog.irontrack('import-exercises', path);
   assert.equal(second.status, 0, second.stderr);

@@ -57,6 +57,8 @@ test('the first start fills the catalog, and a later one does not bring back wha
   const catalog = await openCatalog();
   const server = await startServer(catalog.environment);
   assert.equal(await countRows(catalog, 'exercises'), seedExercises.length);
+  const [entry] = await catalog.sql`select 1 from audit_entries where action = 'exercise.created'`;
+  assert.equal(entry, undefined, 'nobody changed anything');
   server.signal('SIGTERM');
   await server.finished;
   await catalog.sql`delete from exercises where slug = 'push-up'`;

@@ -1,12 +1,17 @@
 import { part, type Sql, type SqlPart } from '../../database/sql.ts';
 import type { SystemExercise } from './system-exercises.ts';
 
-/** The three reference lists, by the table of each. */
-export const referenceTables = {
-  muscleGroups: part`muscle_groups`,
-  equipment: part`equipment`,
-  tags: part`exercise_tags`,
-} as const;
+/** A reference list: where it is stored, and how paths and audit entries call it. */
+export interface ReferenceList {
+  table: SqlPart;
+  slug: string;
+}
+
+export const referenceLists = {
+  muscleGroups: { table: part`muscle_groups`, slug: 'muscle-groups' },
+  equipment: { table: part`equipment`, slug: 'equipment' },
+  tags: { table: part`exercise_tags`, slug: 'exercise-tags' },
+} as const satisfies Record<string, ReferenceList>;
 
 /** One writer of system exercises at a time, until the transaction ends: two nodes that start together, say. */
 export async function lockSystemCatalog(tx: Sql): Promise<void> {
@@ -34,19 +39,18 @@ export async function selectMissingNames(
   return rows.map(({ name }) => name);
 }
 
-/** @returns how many were new */
+/** @returns those that were new */
 export async function insertReferenceNames(
   tx: Sql,
   table: SqlPart,
   names: readonly string[],
-): Promise<number> {
-  const rows = await tx`
+): Promise<{ id: number; name: string }[]> {
+  return await tx<{ id: number; name: string }>`
     insert into ${table} (name)
     select name from jsonb_array_elements_text(${names}::jsonb) with ordinality as given (name, place)
     order by place
     on conflict do nothing
-    returning id`;
-  return rows.length;
+    returning id, name`;
 }
 
 /** Which of these the system's catalog has already, under the same name or the same slug. */
@@ -65,13 +69,13 @@ export async function selectKnownExercises(
 /**
  * Inserts system exercises with what they name of the lists, which must be there.
  *
- * @returns how many were new; one whose name or slug was taken is left out
+ * @returns those that were new; one whose name or slug was taken is left out
  */
 export async function insertSystemExercises(
   tx: Sql,
   exercises: readonly SystemExercise[],
   now: Date,
-): Promise<number> {
+): Promise<{ id: string; name: string }[]> {
   const rows = exercises.map((exercise) => ({
     id: exercise.id,
     name: exercise.name,
@@ -89,7 +93,7 @@ export async function insertSystemExercises(
     equipment: exercise.equipment,
     tags: exercise.tags,
   }));
-  const added = await tx`
+  return await tx<{ id: string; name: string }>`
     with given as materialized (
       select * from jsonb_to_recordset(${rows}::jsonb) as r (
         id uuid, name text, name_key text, slug text, force text, difficulty_level text, mechanic text, category text,
@@ -103,9 +107,9 @@ export async function insertSystemExercises(
         image_path_start, image_path_end, ${now}, ${now}
       from given
       on conflict do nothing
-      returning id
+      returning id, name
     ), new as (
-      select given.* from given join added using (id)
+      select given.* from given join added on added.id = given.id
     ), primary_muscles as (
       insert into exercise_primary_muscles (exercise_id, muscle_group_id)
       select new.id, m.id from new join muscle_groups m on m.name = any (new.primary_muscles)
@@ -119,6 +123,5 @@ export async function insertSystemExercises(
       insert into exercise_tagging (exercise_id, tag_id)
       select new.id, t.id from new join exercise_tags t on t.name = any (new.tags)
     )
-    select id from added`;
-  return added.length;
+    select id, name from added`;
 }

@@ -1,12 +1,14 @@
 /** Puts system exercises and the lists they name into the catalog: from our own seed, and from an imported file. */
-import type { Sql, SqlPart } from '../../database/sql.ts';
+import { type Audit, commandLine } from '../../audit/audit.ts';
+import type { Sql } from '../../database/sql.ts';
 import { nameKey, slugOf, tidyName } from '../names.ts';
 import { seedExercises } from './seed-exercises.ts';
 import {
   insertReferenceNames,
   insertSystemExercises,
   lockSystemCatalog,
-  referenceTables,
+  type ReferenceList,
+  referenceLists,
   selectKnownExercises,
   selectMissingNames,
   systemCatalogExists,
@@ -28,6 +30,8 @@ export interface SystemExercise extends Omit<SeedExercise, 'steps'> {
 interface Filling {
   now: Date;
   makeId: () => string;
+  /** Where to record what was added; absent at the first start, whose catalog nobody changed. */
+  audit?: Audit;
   /** Hears how many exercises have been dealt with so far. */
   onProgress?: (done: number) => void;
 }
@@ -64,9 +68,9 @@ export async function fillEmptyCatalog(tx: Sql, filling: Filling): Promise<Fille
 /** Adds what is missing of our seed. What is there stays as it is, even if it was changed. */
 export async function fillCatalog(tx: Sql, filling: Filling): Promise<Filled> {
   await lockSystemCatalog(tx);
-  const muscleGroups = await addNames(tx, referenceTables.muscleGroups, seedMuscleGroups);
-  const equipment = await addNames(tx, referenceTables.equipment, seedEquipment);
-  const tags = await addNames(tx, referenceTables.tags, seedTags);
+  const muscleGroups = await addNames(tx, referenceLists.muscleGroups, seedMuscleGroups, filling);
+  const equipment = await addNames(tx, referenceLists.equipment, seedEquipment, filling);
+  const tags = await addNames(tx, referenceLists.tags, seedTags, filling);
   const given = seedExercises.map((seed) => toSystemExercise(seed, filling.makeId()));
   return { muscleGroups, equipment, tags, exercises: await addMissing(tx, given, filling) };
 }
@@ -83,36 +87,45 @@ export async function addSystemExercises(
 
 const batchSize = 200;
 
-async function addMissing(
-  tx: Sql,
-  given: readonly SystemExercise[],
-  { now, onProgress }: Filling,
-): Promise<number> {
+async function addMissing(tx: Sql, given: readonly SystemExercise[], filling: Filling): Promise<number> {
+  const { now, audit, onProgress } = filling;
   const known = new Set((await selectKnownExercises(tx, given)).map(({ slug }) => slug));
   const missing = given.filter(({ slug }) => !known.has(slug));
   const muscles = missing.flatMap(({ primary, secondary }) => [...primary, ...secondary]);
-  await addNames(tx, referenceTables.muscleGroups, muscles);
-  await addNames(
-    tx,
-    referenceTables.equipment,
-    missing.flatMap(({ equipment }) => equipment),
-  );
-  await addNames(
-    tx,
-    referenceTables.tags,
-    missing.flatMap(({ tags }) => tags),
-  );
-  let added = 0;
+  const equipment = missing.flatMap((exercise) => exercise.equipment);
+  const tags = missing.flatMap((exercise) => exercise.tags);
+  await addNames(tx, referenceLists.muscleGroups, muscles, filling);
+  await addNames(tx, referenceLists.equipment, equipment, filling);
+  await addNames(tx, referenceLists.tags, tags, filling);
+  let count = 0;
   for (let start = 0; start < missing.length; start += batchSize) {
     const batch = missing.slice(start, start + batchSize);
-    added += await insertSystemExercises(tx, batch, now);
+    const added = await insertSystemExercises(tx, batch, now);
+    const events = added.map(({ id, name }) => ({
+      action: 'exercise.created' as const,
+      details: { exerciseId: id, name },
+    }));
+    await audit?.recordAll(tx, commandLine, events);
+    count += added.length;
     onProgress?.(known.size + start + batch.length);
   }
-  return added;
+  return count;
 }
 
 /** Reads before it writes: an insert that adds nothing would still use up ids and announce a change. */
-async function addNames(tx: Sql, table: SqlPart, names: readonly string[]): Promise<number> {
+async function addNames(
+  tx: Sql,
+  { table, slug }: ReferenceList,
+  names: readonly string[],
+  { audit }: Filling,
+): Promise<number> {
   const missing = await selectMissingNames(tx, table, [...new Set(names)]);
-  return missing.length === 0 ? 0 : await insertReferenceNames(tx, table, missing);
+  if (missing.length === 0) return 0;
+  const added = await insertReferenceNames(tx, table, missing);
+  const events = added.map((item) => ({
+    action: 'catalog_item.created' as const,
+    details: { list: slug, ...item },
+  }));
+  await audit?.recordAll(tx, commandLine, events);
+  return added.length;
 }
