@@ -3,7 +3,13 @@ import type { Exercise, ExercisePage } from '@irontrack/contract/exercises.ts';
 import type { Database } from '../database/database.ts';
 import type { Sql } from '../database/sql.ts';
 import { writeCursor } from './cursor.ts';
-import { type ListKey, selectExercises, selectKeys, selectPage } from './exercise-list.sql.ts';
+import {
+  type HalfTotals,
+  type ListKey,
+  selectExercises,
+  selectKeys,
+  selectPage,
+} from './exercise-list.sql.ts';
 import { type ExerciseRow, toExercise } from './exercise-row.ts';
 import type { ListQuery } from './list-query.ts';
 import type { ItemCache, Page, PageCache, Shown } from './page-cache.ts';
@@ -27,7 +33,8 @@ interface Composed {
   keys: readonly ListKey[];
   /** In the place of its key. Undefined: deleted since the keys were read. */
   items: readonly (string | undefined)[];
-  total: number | null;
+  total: number | undefined;
+  counted: HalfTotals;
 }
 
 export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs): ExerciseList {
@@ -38,16 +45,16 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
     sql: Sql,
     callerId: string,
     query: ListQuery,
-    counting: boolean,
+    totals: HalfTotals | undefined,
     known: ItemCache,
   ): Promise<Composed> {
-    const { rows, total } = await selectPage(sql, callerId, query, counting);
+    const { rows, ...counts } = await selectPage(sql, callerId, query, totals);
     const items = rows.map((row) => {
       const item = toJson(row);
       known.keep(row.id, row.isSystem, item);
       return item;
     });
-    return { keys: rows, items, total };
+    return { keys: rows, items, ...counts };
   }
 
   /** The rows of earlier pages are known: one statement for their order, and one for those that are new, if any. */
@@ -55,10 +62,10 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
     sql: Sql,
     callerId: string,
     query: ListQuery,
-    counting: boolean,
+    totals: HalfTotals | undefined,
     known: ItemCache,
   ): Promise<Composed> {
-    const { rows, total } = await selectKeys(sql, callerId, query, counting);
+    const { rows, ...counts } = await selectKeys(sql, callerId, query, totals);
     const found = new Map<string, string>();
     const unknown: string[] = [];
     for (const { id, isSystem } of rows) {
@@ -71,25 +78,23 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
       known.keep(row.id, row.createdBy === null, item);
       found.set(row.id, item);
     }
-    return { keys: rows, items: rows.map(({ id }) => found.get(id)), total };
+    return { keys: rows, items: rows.map(({ id }) => found.get(id)), ...counts };
   }
 
   async function make(callerId: string, query: ListQuery, requestId: string): Promise<Buffer> {
     const { limit, offset, after } = query;
-    const shown = shownBy(callerId, query);
-    const known = pages.itemsOf(shown);
-    const knownTotal = pages.totalOf(shown, query.filterKey);
-    const keepTotal = pages.totalKeeper(shown, query.filterKey);
-    const counting = after === undefined && knownTotal === undefined;
+    const known = pages.itemsOf(shownBy(callerId, query));
+    const totals = pages.totalsOf(callerId, query.countKey);
     // Lists without a filter have few texts, which are worth keeping prepared.
     const sql = isPlain(query) ? database.sql : database.forRequest(requestId);
     const compose = known.isEmpty ? composeAfresh : composeOfKnown;
-    const { keys, items, total } = await compose(sql, callerId, query, counting, known);
-    if (total !== null) keepTotal(total);
+    const wanted = after === undefined ? totals : undefined;
+    const { keys, items, total, counted } = await compose(sql, callerId, query, wanted, known);
+    totals.keep(counted);
     const last = keys.length > limit ? keys[limit - 1] : undefined;
     const members: Omit<ExercisePage, 'items'> = {
       limit,
-      ...(after === undefined ? { offset, total: total ?? knownTotal ?? 0 } : {}),
+      ...(total === undefined ? {} : { offset, total }),
       next_cursor:
         last === undefined ? null : writeCursor({ value: last.orderValue, id: last.id }, query.listKey),
     };

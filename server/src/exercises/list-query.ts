@@ -25,8 +25,8 @@ export interface ListQuery {
   /** 0 with a cursor. */
   offset: number;
   after: CursorPosition | undefined;
-  /** The filter alone: whoever counts what matches needs no more. */
-  filterKey: string;
+  /** The filter without the scope: whoever counts what matches in one half needs no more. */
+  countKey: string;
   /** Filter and order: what a cursor is bound to. */
   listKey: string;
   /** Everything. */
@@ -49,13 +49,14 @@ export function readListQuery(query: ExerciseQuery): ListQuery {
     sortOrder: query.sort_order ?? query.sortOrder,
   };
   const limit = query.page_size ?? query.pageSize;
-  const filterKey = JSON.stringify(Object.values(filter));
-  const listKey = `${filterKey}${order.orderBy}${order.sortOrder}`;
+  const { scope, ...conditions } = filter;
+  const countKey = JSON.stringify(Object.values(conditions));
+  const listKey = `${scope} ${order.orderBy} ${order.sortOrder} ${countKey}`;
   const after = query.cursor === undefined ? undefined : readCursor(query.cursor, order.orderBy, listKey);
   const page = query.current_page ?? query.currentPage;
   const offset = after === undefined ? (page - 1) * limit : 0;
   const place = after === undefined ? offset : `${after.value} ${after.id}`;
-  return { filter, order, limit, offset, after, filterKey, listKey, key: `${listKey}${limit}@${place}` };
+  return { filter, order, limit, offset, after, countKey, listKey, key: `${limit} ${listKey} ${place}` };
 }
 
 function distinct<Value extends number | string>(...lists: (readonly Value[] | undefined)[]): Value[] {

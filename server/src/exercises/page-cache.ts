@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { CacheCounts } from '../cache/cache.ts';
 import { createMemoryCache } from '../cache/memory-cache.ts';
+import type { HalfTotals } from './exercise-list.sql.ts';
 
 /** Browsers may keep a page and have to ask each time whether it is still good; nobody between may keep it. */
 export const pageCacheControl = 'private, no-cache';
@@ -41,10 +42,11 @@ export interface PageCache {
   read(shown: Shown, key: string, make: () => Promise<Buffer>): Promise<Page>;
   /** Of the generation of this moment: ask before reading rows. */
   itemsOf(shown: Shown): ItemCache;
-  /** How many match in all, kept beside the pages so that the next page need not count again. */
-  totalOf(shown: Shown, filterKey: string): number | undefined;
-  /** Of the generation of this moment, too. */
-  totalKeeper(shown: Shown, filterKey: string): (total: number) => void;
+  /**
+   * How many match a filter, kept apart for each half so that the next page need not count again, nor the next user
+   * the system's. Of the generation of this moment, too.
+   */
+  totalsOf(callerId: string, countKey: string): HalfTotals & { keep(counted: HalfTotals): void };
   /** `null`: the system's. */
   forget(ownerId: string | null): void;
   forgetAll(): void;
@@ -131,11 +133,18 @@ export function createPageCache(): PageCache {
         },
       };
     },
-    totalOf: (shown, filterKey) => totals.get(markOf(shown) + filterKey)?.total,
-    totalKeeper(shown, filterKey) {
-      const key = markOf(shown) + filterKey;
-      return (total) => {
-        if (!suspended) totals.set(key, { total });
+    totalsOf(callerId, countKey) {
+      const keys = { system: systemMark() + countKey, own: ownMark(callerId) + countKey };
+      const keepOne = (key: string, total: number | undefined) => {
+        if (total !== undefined && !suspended) totals.set(key, { total });
+      };
+      return {
+        system: totals.get(keys.system)?.total,
+        own: totals.get(keys.own)?.total,
+        keep({ system, own }) {
+          keepOne(keys.system, system);
+          keepOne(keys.own, own);
+        },
       };
     },
     forget(ownerId) {
