@@ -61,6 +61,16 @@ const authorization = () => ['authorization', `Bearer ${bearer}`] as const;
 const fieldNames = [
   ...['email', 'password', 'confirmPassword', 'name', 'currentPassword', 'newPassword', 'refresh_token'],
   ...['isActive', 'isSuperuser', 'roleSlug', 'username', '__proto__', 'constructor', 'toString', ''],
+  ...[
+    'primaryMuscles',
+    'secondaryMuscles',
+    'equipment',
+    'tags',
+    'instructions',
+    'category',
+    'difficultyLevel',
+  ],
+  ...['force', 'mechanic', 'imagePathStart'],
 ];
 const plausible = fc.constantFrom<unknown>(
   ...[
@@ -129,6 +139,17 @@ test('no query makes any route fail', async () => {
   const name = fc.constantFrom(
     ...['searchString', 'currentPage', 'pageSize', 'orderBy', 'sortOrder', 'isActive', 'createdBefore'],
     ...['createdAfter', 'action', 'actorId', 'since', 'until', '__proto__', 'x'],
+    ...[
+      'scope',
+      'cursor',
+      'primaryMuscles',
+      'equipment',
+      'tags',
+      'category',
+      'search_string',
+      'slug',
+      'name',
+    ],
   );
   const instant = fc.constantFrom(
     ...[

@@ -80,4 +80,16 @@ export const userRoutes: ReadonlySet<string> = new Set([
   'HEAD /api/v1/sessions/me',
   'DELETE /api/v1/sessions/me',
   'DELETE /api/v1/sessions/:id',
+  ...['muscle-groups', 'equipment', 'exercise-tags'].flatMap((list) =>
+    ['', '/:id'].flatMap((path) =>
+      ['GET', 'HEAD'].map((method) => `${method} /api/v1/catalogs/${list}${path}`),
+    ),
+  ),
+  ...['', '/criteria', '/:id'].flatMap((path) => [
+    `GET /api/v1/exercises${path}`,
+    `HEAD /api/v1/exercises${path}`,
+  ]),
+  'POST /api/v1/exercises/user',
+  'PATCH /api/v1/exercises/user/:id',
+  'DELETE /api/v1/exercises/:id',
 ]);
