@@ -12,7 +12,15 @@ import {
 } from './exercise-list.sql.ts';
 import { type ExerciseRow, toExercise } from './exercise-row.ts';
 import type { ListQuery } from './list-query.ts';
-import type { ItemCache, Page, PageCache, Shown } from './page-cache.ts';
+import {
+  type ItemCache,
+  joinPage,
+  type Page,
+  type PageCache,
+  type PageItem,
+  pageItem,
+  type Shown,
+} from './page-cache.ts';
 
 export interface ExerciseList {
   read(callerId: string, query: ListQuery, requestId: string): Promise<Page>;
@@ -32,13 +40,14 @@ interface Needs {
 interface Composed {
   keys: readonly ListKey[];
   /** In the place of its key. Undefined: deleted since the keys were read. */
-  items: readonly (string | undefined)[];
+  items: readonly (PageItem | undefined)[];
   total: number | undefined;
   counted: HalfTotals;
 }
 
 export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs): ExerciseList {
-  const toJson = (row: ExerciseRow) => serialize(toExercise(row, cdnUrl));
+  // Bytes, not text: putting text together again for each page took a third of the time of a page.
+  const toItem = (row: ExerciseRow) => pageItem(Buffer.from(serialize(toExercise(row, cdnUrl))));
 
   /** Nothing is known yet: the whole page in one statement. */
   async function composeAfresh(
@@ -50,7 +59,7 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
   ): Promise<Composed> {
     const { rows, ...counts } = await selectPage(sql, callerId, query, totals);
     const items = rows.map((row) => {
-      const item = toJson(row);
+      const item = toItem(row);
       known.keep(row.id, row.isSystem, item);
       return item;
     });
@@ -66,7 +75,7 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
     known: ItemCache,
   ): Promise<Composed> {
     const { rows, ...counts } = await selectKeys(sql, callerId, query, totals);
-    const found = new Map<string, string>();
+    const found = new Map<string, PageItem>();
     const unknown: string[] = [];
     for (const { id, isSystem } of rows) {
       const item = known.find(id, isSystem);
@@ -74,14 +83,14 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
       else found.set(id, item);
     }
     for (const row of unknown.length === 0 ? [] : await selectExercises(sql, unknown)) {
-      const item = toJson(row);
+      const item = toItem(row);
       known.keep(row.id, row.createdBy === null, item);
       found.set(row.id, item);
     }
     return { keys: rows, items: rows.map(({ id }) => found.get(id)), ...counts };
   }
 
-  async function make(callerId: string, query: ListQuery, requestId: string): Promise<Buffer> {
+  async function make(callerId: string, query: ListQuery, requestId: string): Promise<Page> {
     const { limit, offset, after } = query;
     const known = pages.itemsOf(shownBy(callerId, query));
     const totals = pages.totalsOf(callerId, query.countKey);
@@ -99,7 +108,7 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
         last === undefined ? null : writeCursor({ value: last.orderValue, id: last.id }, query.listKey),
     };
     const shownItems = items.slice(0, limit).filter((item) => item !== undefined);
-    return Buffer.from(`{"items":[${shownItems.join(',')}],${JSON.stringify(members).slice(1)}`);
+    return joinPage(shownItems, JSON.stringify(members));
   }
 
   return {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPageCache } from './page-cache.ts';
+import { createPageCache, joinPage, type Page, pageItem } from './page-cache.ts';
 
 const system = { system: true, ownerId: undefined };
 const both = { system: true, ownerId: 'ada' };
 const own = { system: false, ownerId: 'ada' };
-const page = (text: string) => async () => Buffer.from(text);
-const none = async (): Promise<Buffer> => assert.fail('It was made again.');
+const bytes = (body: Buffer): Page => ({ body, etag: '"x"', headers: [] });
+const page = (text: string) => async () => bytes(Buffer.from(text));
+const item = (text: string) => pageItem(Buffer.from(text));
+const none = async (): Promise<Page> => assert.fail('It was made again.');
 
 async function fill(pages: ReturnType<typeof createPageCache>) {
   await pages.read(system, 'key', page('system'));
@@ -23,7 +25,7 @@ test('a page is made once for everybody who asks for it at the same time', async
   const make = async () => {
     made += 1;
     await new Promise((resolve) => setTimeout(resolve, 5));
-    return Buffer.from('page');
+    return bytes(Buffer.from('page'));
   };
   const answers = await Promise.all(Array.from({ length: 50 }, () => pages.read(both, 'key', make)));
   assert.equal(made, 1);
@@ -53,15 +55,15 @@ test('what was being made while a row changed is given to those who waited, and 
     (pages: ReturnType<typeof createPageCache>) => pages.forgetAll(),
   ]) {
     const pages = createPageCache();
-    const { promise, resolve } = Promise.withResolvers<Buffer>();
+    const { promise, resolve } = Promise.withResolvers<Page>();
     const early = pages.read(both, 'key', () => promise);
     const items = pages.itemsOf(both);
     const totals = pages.totalsOf('ada', 'count');
     change(pages);
     const late = pages.read(both, 'key', page('new'));
-    resolve(Buffer.from('old'));
-    items.keep('1', true, 'old');
-    items.keep('2', false, 'old');
+    resolve(bytes(Buffer.from('old')));
+    items.keep('1', true, item('old'));
+    items.keep('2', false, item('old'));
     totals.keep({ system: 1, own: 1 });
     assert.equal((await early).body.toString(), 'old');
     assert.equal((await late).body.toString(), 'new');
@@ -86,12 +88,12 @@ test('a page that could not be made is tried again', async () => {
 test('while no news can be heard nothing is kept, and nothing of before is left afterwards', async () => {
   const pages = createPageCache();
   await fill(pages);
-  pages.itemsOf(both).keep('1', true, 'item');
+  pages.itemsOf(both).keep('1', true, item('item'));
   pages.suspend();
   assert.deepEqual(kept(pages), [undefined, undefined, undefined]);
   await fill(pages);
   const deaf = pages.itemsOf(both);
-  deaf.keep('2', true, 'item');
+  deaf.keep('2', true, item('item'));
   pages.totalsOf('ada', 'count').keep({ system: 1, own: 2 });
   assert.deepEqual(kept(pages), [undefined, undefined, undefined]);
   pages.resume();
@@ -106,7 +108,7 @@ test('while no news can be heard nothing is kept, and nothing of before is left 
 test('the pages that are kept are bounded in bytes, oldest out first', async () => {
   const pages = createPageCache();
   const megabyte = Buffer.alloc(1024 * 1024, 'x');
-  for (let key = 0; key < 100; key += 1) await pages.read(system, `${key}`, async () => megabyte);
+  for (let key = 0; key < 100; key += 1) await pages.read(system, `${key}`, async () => bytes(megabyte));
   const left = Array.from({ length: 100 }, (_, key) => pages.peek(system, `${key}`) !== undefined);
   assert.equal(left.filter(Boolean).length, 47);
   assert.ok(left.at(-1) && !left[0]);
@@ -118,4 +120,24 @@ test('more owners than generations can be kept for start everything afresh rathe
   await fill(pages);
   for (let owner = 0; owner < 20_001; owner += 1) pages.forget(`owner ${owner}`);
   assert.deepEqual(kept(pages), [undefined, undefined, undefined]);
+});
+
+test('a page is its items and members as JSON, and its tag follows its bytes', () => {
+  const items = [{ name: 'a' }, { name: '\u{1f4aa}' }];
+  const join = (list: object[], members: object) =>
+    joinPage(
+      list.map((each) => item(JSON.stringify(each))),
+      JSON.stringify(members),
+    );
+  const seen = new Map<string, string>();
+  for (const list of [[], items.slice(0, 1), items.slice(1), items, items.toReversed()]) {
+    for (const members of [{ limit: 2 }, { limit: 2, next_cursor: 'x' }]) {
+      const { body, etag, headers } = join(list, members);
+      assert.deepEqual(JSON.parse(body.toString()), { items: list, ...members });
+      assert.equal(headers[1], etag);
+      assert.equal(join(list, members).etag, etag);
+      seen.set(etag, body.toString());
+    }
+  }
+  assert.equal(seen.size, 10);
 });
