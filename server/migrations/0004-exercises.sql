@@ -40,8 +40,8 @@ create table exercises (
 
 -- A list shows the system's exercises and the caller's own. Each half has an index that is already in the order of the
 -- list; PostgreSQL does not see that `owner_id is null` fixes a first column, hence two of each. They hold besides what
--- a list can be filtered by, so that rows which are only counted or passed over are not fetched from the table: with
--- 7,000 own rows of 500,000 that is 5 ms instead of 220 (docs/decisions/0009-exercise-lists.md).
+-- a list can be filtered by, so that rows which are only counted or passed over are not fetched from the table
+-- (docs/decisions/0009-exercise-lists.md).
 create unique index exercises_system_name on exercises (name_key)
   include (id, category, difficulty_level) where owner_id is null;
 create unique index exercises_system_slug on exercises (slug) where owner_id is null;

@@ -80,7 +80,11 @@ for (const slug of listSlugs) {
 
   test(`${slug}: an entry is renamed and deleted; what does not exist is a 404`, async () => {
     const id = await addItem(service, superuser, slug, newName('short lived'));
-    const renamed = await call(service, `${path}/${id}`, { method: 'PATCH', bearer, json: { name: 'Renamed' } });
+    const renamed = await call(service, `${path}/${id}`, {
+      method: 'PATCH',
+      bearer,
+      json: { name: 'Renamed' },
+    });
     assert.equal(renamed.status, 200);
     assert.deepEqual(renamed.body, { id, name: 'renamed' });
     const gone = await call(service, `${path}/${id}`, { method: 'DELETE', bearer });
