@@ -5,6 +5,7 @@ import { doctor } from './doctor.ts';
 import { knee } from './knee.ts';
 import type { LabCommand } from './lab-command.ts';
 import { micro } from './micro.ts';
+import { planner } from './planner.ts';
 import { profile } from './profile.ts';
 import { report } from './report.ts';
 import { run } from './run.ts';
@@ -22,5 +23,6 @@ export const commands: ReadonlyMap<string, LabCommand> = new Map([
   ['save', save],
   ['check', check],
   ['report', report],
+  ['planner', planner],
   ['doctor', doctor],
 ]);
