@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { commands } from './commands/command-table.ts';
 import type { LabCommand, LabContext } from './commands/lab-command.ts';
+import { checkOutputPlaces } from './commands/output-place.ts';
 import { renderReference } from './commands/reference.ts';
 import { type ExitStatus, exitStatus, LabError } from './exit-status.ts';
 import { labVersion } from './version.ts';
@@ -34,6 +35,7 @@ async function main(context: LabContext): Promise<ExitStatus> {
     const sentence = `${JSON.stringify(surplus)} is one argument too many. See irontrack-lab ${name} --help.`;
     throw new LabError(exitStatus.tool, sentence);
   }
+  checkOutputPlaces(values, context.cwd);
   return command.run(positionals, values, context);
 }
 

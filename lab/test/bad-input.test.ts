@@ -34,6 +34,18 @@ suite('what the lab says to bad input', () => {
     { what: 'an unknown option', args: () => ['run', url, '--fly'], says: /--fly/, status: 1 },
     { what: 'two targets', args: () => ['run', url, 'more'], says: /"more" is one argument too/, status: 1 },
     { what: 'a value like an option', args: () => ['run', url, '--rate', '-5'], says: /--rate/, status: 1 },
+    {
+      what: 'a page that is a folder',
+      args: () => ['run', url, ...short, '--html', shell.folder],
+      says: /--html .* is a folder/,
+      status: 1,
+    },
+    {
+      what: 'a result below a file',
+      args: () => ['run', url, ...short, '--out', `${process.execPath}/result.json`],
+      says: /--out .* cannot be written/,
+      status: 1,
+    },
     { what: 'no target', args: () => ['run'], says: /URL or a scenario/, status: 1 },
     { what: 'a malformed URL', args: () => ['run', 'http://['], says: /not a URL/, status: 1 },
     { what: 'another protocol', args: () => ['run', 'ftp://127.0.0.1/'], says: /http/, status: 1 },

@@ -106,7 +106,9 @@ async function searchKnee(
     const p99Ms = decodeHistogram(run.response).percentileUs(0.99) / 1000;
     const met = p99Ms <= sloP99Ms && !faults.some(({ weight }) => weight === 'invalid');
     points.push({ ratePerS, met, run, faults });
-    narrator.say(`${ratePerS}/s: P99 ${p99Ms.toFixed(2)} ms, ${met ? 'within' : 'beyond'} ${sloP99Ms} ms`);
+    const compared = `P99 ${p99Ms.toFixed(2)} ms, ${p99Ms <= sloP99Ms ? 'within' : 'beyond'} ${sloP99Ms} ms`;
+    const [fault] = faults.filter(({ weight }) => weight === 'invalid');
+    narrator.say(`${ratePerS}/s: ${compared}${fault === undefined ? '' : `; not met: ${fault.sentence}`}`);
     return met;
   };
   // One hiccup must not end the search: a rate is beyond when it fails twice.

@@ -166,6 +166,7 @@ function listDifferences(before: Result, after: Result): string[] {
   };
   say('the target', nameTarget(before.target), nameTarget(after.target));
   say('the address', before.target.url, after.target.url);
+  say('the command of the server', before.target.server, after.target.server);
   say('the loop', before.load.loop, after.load.loop);
   say('the rate', before.load.ratePerS, after.load.ratePerS);
   say('the arrivals', before.load.arrivals, after.load.arrivals);

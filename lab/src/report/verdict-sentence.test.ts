@@ -169,6 +169,8 @@ test('results that were not asked the same are not set side by side, and the sen
     message:
       /they differ in the rate \(2000, 4000\) and the connections \(64, 8\); measure both alike, or say --force/,
   });
+  const served = { ...result, configHash: 'other', target: { ...result.target, server: 'node new.js' } };
+  assert.throws(() => makeDocument(result, served), { message: /the command of the server/ });
   const forced = makeDocument(result, other, { force: true });
   assert.match(forced.notes[0]?.text ?? '', /Forced although they differ in the rate/);
   assert.throws(() => makeDocument(result, makeExampleKnee()), { message: /no measure in common/ });
