@@ -151,7 +151,8 @@ export type SystemExerciseChange = Static<typeof SystemExerciseChange>;
 export const ExerciseCriteria = Type.Object(
   {
     name: Type.Optional(Type.String({ maxLength: 100 })),
-    slug: Type.Optional(Type.String({ maxLength: 400 })),
+    // A name's: Unicode decomposes one character into 18 at most (U+FDFA).
+    slug: Type.Optional(Type.String({ maxLength: 1800 })),
   },
   strict,
 );

@@ -228,3 +228,8 @@ export function isForeignKeyViolation(error: unknown, constraint?: string): bool
   if (!(error instanceof postgres.PostgresError) || error.code !== '23503') return false;
   return constraint === undefined || error.constraint_name === constraint;
 }
+
+/** Was the transaction rolled back to end a deadlock? Tried again, it can succeed. */
+export function isDeadlock(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === '40P01';
+}

@@ -34,6 +34,7 @@ import {
 import { readName, refuse } from './given-name.ts';
 import { describeMissing } from './missing-references.ts';
 import { nameKey, slugOf } from './names.ts';
+import { writeCatalog } from './write-catalog.ts';
 
 export interface Exercises {
   /** @throws Problem `exercise-references-not-found`, `exercise-name-taken` */
@@ -90,7 +91,7 @@ export function createExercises({ database, audit, clock, cdnUrl, forgetPagesOf 
   ): Promise<Exercise> {
     let row: ExerciseRow | undefined;
     try {
-      row = await database.transaction(source.requestId, work);
+      row = await writeCatalog(database, source.requestId, work);
     } catch (error) {
       throw await explain(error, references, source);
     }
@@ -201,7 +202,7 @@ export function createExercises({ database, audit, clock, cdnUrl, forgetPagesOf 
     },
 
     async remove(caller, id, source) {
-      const ownerId = await database.transaction(source.requestId, async (tx) => {
+      const ownerId = await writeCatalog(database, source.requestId, async (tx) => {
         const exercise = await lockExercise(tx, id);
         if (exercise === undefined) throw new Problem('exercise-not-found');
         const isAllowed =

@@ -17,6 +17,7 @@ import {
   selectItems,
   updateItem,
 } from './reference-lists.sql.ts';
+import { writeCatalog } from './write-catalog.ts';
 
 export interface ReferenceList {
   readonly slug: ReferenceListSlug;
@@ -78,7 +79,7 @@ function createReferenceList(
     work: (tx: Sql) => Promise<CatalogItem>,
   ): Promise<CatalogItem> {
     try {
-      const item = await database.transaction(source.requestId, async (tx) => {
+      const item = await writeCatalog(database, source.requestId, async (tx) => {
         const changed = await work(tx);
         const details = { list: slug, ...changed };
         await audit.record(tx, source, { action, actorId: caller.user.id, details });

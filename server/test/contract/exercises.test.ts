@@ -333,6 +333,17 @@ test('criteria find an own exercise by name and one of the system by slug, and t
   assertInvalid(await find({ id: mine }), 'id extra_forbidden');
 });
 
+test('the longest slug that a name can make is found again', async () => {
+  // U+FDFA stands for 18 characters.
+  const name = '\ufdfa'.repeat(100);
+  const made = await send('POST', '/system', superuser, system({ name }));
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const slug = textMember(made.body, 'slug');
+  assert.equal(slug.length, 1800);
+  const found = await send('GET', `/criteria/?${new URLSearchParams({ slug })}`, person);
+  assert.equal(member(found.body, 'id'), member(made.body, 'id'));
+});
+
 test('deleting a user deletes their exercises', async () => {
   const leaver = await enter(service);
   const id = await createExercise(service, leaver, 'user', own());
