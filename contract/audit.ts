@@ -27,6 +27,12 @@ export const auditActions = [
   'exercise.created',
   'exercise.updated',
   'exercise.deleted',
+  'organization.created',
+  'organization.updated',
+  'api_key.rotated',
+  'webhook.configured',
+  'webhook_secret.rotated',
+  'events.replayed',
 ] as const;
 
 export type AuditAction = (typeof auditActions)[number];

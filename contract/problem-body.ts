@@ -39,3 +39,18 @@ export const ValidationProblemBody = Type.Object(
   { title: 'ValidationProblem' },
 );
 export type ValidationProblemBody = Static<typeof ValidationProblemBody>;
+
+/** In the events API an error says its sentence in `error` too. */
+const eventApiMembers = { error: Type.String({ description: 'The same as `detail`.' }) };
+
+export const EventApiProblemBody = Type.Object(
+  { ...ProblemBody.properties, ...eventApiMembers },
+  { title: 'EventApiProblem' },
+);
+export type EventApiProblemBody = Static<typeof EventApiProblemBody>;
+
+export const EventApiValidationProblemBody = Type.Object(
+  { ...ValidationProblemBody.properties, ...eventApiMembers },
+  { title: 'EventApiValidationProblem' },
+);
+export type EventApiValidationProblemBody = Static<typeof EventApiValidationProblemBody>;

@@ -12,6 +12,11 @@ export const problems = {
     status: 401,
     title: 'The refresh token is missing, expired, revoked or was used before. Sign in again.',
   },
+  'api-key-missing': { status: 401, title: 'Send your API key in the header X-API-Key.' },
+  'api-key-refused': {
+    status: 401,
+    title: 'The API key is not valid: it is unknown, or was replaced by a newer one.',
+  },
   'not-permitted': { status: 403, title: 'You do not have permission to do this.' },
   'cross-site-request': {
     status: 403,
@@ -24,6 +29,8 @@ export const problems = {
   'route-not-found': { status: 404, title: 'There is nothing at this path.' },
   'user-not-found': { status: 404, title: 'User not found.' },
   'session-not-found': { status: 404, title: 'Session not found.' },
+  'organization-not-found': { status: 404, title: 'Organization not found.' },
+  'event-not-found': { status: 404, title: 'Event not found.' },
   'catalog-item-not-found': { status: 404, title: 'There is no such entry in this list.' },
   'exercise-not-found': { status: 404, title: 'Exercise not found.' },
   'exercise-references-not-found': {
@@ -41,11 +48,21 @@ export const problems = {
   'catalog-name-taken': { status: 409, title: 'This list has an entry of this name already.' },
   'exercise-name-taken': { status: 409, title: 'An exercise of this name already exists.' },
   'exercise-slug-taken': { status: 409, title: 'An exercise whose name makes the same slug already exists.' },
+  'event-repeated': {
+    status: 409,
+    title: 'An event with this dedup_id was stored in the last 24 hours; event_id says which.',
+  },
+  'webhook-not-configured': { status: 409, title: 'There is no webhook address. Set one first.' },
   'body-too-large': { status: 413, title: 'The body is larger than this path accepts.' },
+  'payload-too-large': { status: 413, title: 'The payload of the event is larger than 262,144 bytes.' },
   'uri-too-long': { status: 414, title: 'The path is too long.' },
   'unsupported-media-type': { status: 415, title: 'Send this body as another content type.' },
   'validation-failed': { status: 422, title: 'Validation Error' },
   'too-many-attempts': { status: 429, title: 'Too many attempts. Wait and try again.' },
+  'event-limit-reached': {
+    status: 429,
+    title: 'The events of this minute are used up. Try again after the time in Retry-After.',
+  },
   'headers-too-large': { status: 431, title: 'The request headers are too large.' },
   'internal-error': {
     status: 500,
@@ -54,6 +71,10 @@ export const problems = {
   'hash-queue-full': {
     status: 503,
     title: 'Too many sign-ins at this moment. Try again after the time in Retry-After.',
+  },
+  'ingest-queue-full': {
+    status: 503,
+    title: 'More events are waiting to be stored than fit. Try again after the time in Retry-After.',
   },
   'database-unavailable': {
     status: 503,

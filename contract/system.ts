@@ -10,6 +10,9 @@ export type Health = Static<typeof Health>;
 
 export const Readiness = Type.Object({ status: Type.Literal('ready') }, { title: 'Readiness' });
 
+/** What an orchestrator asks. */
+export const Liveness = Type.Object({ status: Type.Literal('ok') }, { title: 'Liveness' });
+
 /** RFC 7517. */
 export const Jwks = Type.Object(
   {

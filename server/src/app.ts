@@ -6,6 +6,10 @@ import { mountAccess } from './accounts/access.routes.ts';
 import { createAccounts } from './accounts/accounts.ts';
 import { createAttemptLimits } from './accounts/attempt-limits.ts';
 import { mountAuth } from './accounts/auth.routes.ts';
+import { mountApiKeys } from './api-keys/api-keys.routes.ts';
+import { createApiKeys } from './api-keys/api-keys.ts';
+import { createKeyHolders } from './api-keys/key-holders.ts';
+import { createSignupLimit } from './api-keys/signup-limit.ts';
 import { mountAudit } from './audit/audit.routes.ts';
 import { createAudit } from './audit/audit.ts';
 import { createMemoryCache } from './cache/memory-cache.ts';
@@ -16,6 +20,9 @@ import { createPasswordHasher } from './crypto/password-hash.ts';
 import type { SigningKey } from './crypto/signing-key.ts';
 import { type Announcements, type ChangeListener, listenForChanges } from './database/announcements.ts';
 import { type DatabaseAddress, openDatabase } from './database/database.ts';
+import { mountEvents } from './events/events.routes.ts';
+import { createEvents } from './events/events.ts';
+import { mountInbox } from './events/inbox.routes.ts';
 import { canSearchByIndex } from './exercises/exercise-list.sql.ts';
 import { createExerciseList } from './exercises/exercise-list.ts';
 import { mountExercises } from './exercises/exercises.routes.ts';
@@ -32,6 +39,10 @@ import { createObserver } from './http/observe.ts';
 import { createOpenApi, type OpenApi } from './http/openapi.ts';
 import { createRequestIds } from './http/request-id.ts';
 import { createServer } from './http/server.ts';
+import { mountOrganizations } from './organizations/organizations.routes.ts';
+import { createOrganizations } from './organizations/organizations.ts';
+import { createTierLimits, tierLimitReached } from './organizations/tier-limits.ts';
+import { createWebhookSettings } from './organizations/webhook-settings.ts';
 import { mountRoles } from './roles/roles.routes.ts';
 import { createRoles } from './roles/roles.ts';
 import { createCallers } from './sessions/callers.ts';
@@ -47,6 +58,8 @@ import type { Telemetry } from './telemetry/telemetry.ts';
 import { mountUsers } from './users/users.routes.ts';
 import { createUsers } from './users/users.ts';
 import { version } from './version.ts';
+import { mountWebhooks } from './webhooks/webhooks.routes.ts';
+import { createWebhooks } from './webhooks/webhooks.ts';
 
 export interface ServiceSettings {
   config: Config;
@@ -135,13 +148,53 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     cdnUrl,
     serialize: compiler.defer(() => buildSerializer(Exercise)),
   });
+  const organizations = createOrganizations({ database, audit, clock });
+  const webhookSettings = createWebhookSettings({
+    database,
+    audit,
+    clock,
+    randomBytes,
+    forgetOrganization: organizations.forget,
+  });
+  const tierLimits = createTierLimits(clock);
+  const keyHolders = createKeyHolders({ database, clock, organizations });
+  const apiKeys = createApiKeys({
+    database,
+    audit,
+    clock,
+    randomBytes,
+    keyHolders,
+    signupLimit: createSignupLimit(config.rateLimit, () => metrics.limiterRefused('key', 'address')),
+  });
+  const events = createEvents({
+    database,
+    clock,
+    now: () => performance.now(),
+    ingest: config.events.ingest,
+    onFlush: metrics.eventsFlushed,
+    onDeliveries: () => webhooks.announceDue(),
+  });
+  const webhooks = createWebhooks({
+    database,
+    clock,
+    random: Math.random,
+    ...config.webhooks,
+    onAttempt: metrics.deliveryAttempted,
+    onFailure: (error) => log.error({ err: error }, 'Webhooks cannot be delivered at the moment.'),
+  });
   const system = createSystem({
     database,
     probeCache: () => probeMemoryCache(createMemoryCache('probe', 1)),
     lifecycle,
     version,
   });
-  metrics.observe({ database, hashQueue, caches: [...callers.caches, pages.counts] });
+  metrics.observe({
+    database,
+    hashQueue,
+    ingest: events,
+    deliveries: webhooks,
+    caches: [...callers.caches, pages.counts, organizations.cache, keyHolders.cache],
+  });
 
   const openApi = createOpenApi({
     title: 'IronTrack',
@@ -160,6 +213,11 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       'Muscle groups',
       'Equipment',
       'Exercise tags',
+      'API keys',
+      'Webhook settings',
+      'Events',
+      'Inbox',
+      'Organizations',
       'Audit',
       'System',
     ],
@@ -191,6 +249,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   app.addHook('onRoute', (route) => openApi.add(route));
   guardRoutes(app, {
     authenticate: callers.authenticate,
+    authenticateKey: keyHolders.authenticateKey,
+    allowanceOf: tierLimits.allowanceOf,
     cookies,
     allowedOrigins: new Set(config.corsOrigins),
   });
@@ -207,27 +267,39 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     exerciseList,
     shortcut: createListShortcut({ authenticate: callers.authenticate, cookies, exerciseList }),
   });
+  mountOrganizations(app, { organizations, webhookSettings });
+  mountApiKeys(app, { apiKeys, signup: config.keySignup });
+  mountEvents(app, {
+    events,
+    storedStatus: config.events.storedStatus,
+    limits: { ...tierLimits, refusal: (allowance) => tierLimitReached(allowance, clock()) },
+  });
+  mountInbox(app, { events });
+  mountWebhooks(app, { webhooks, organizations, events, audit, database });
   mountSystem(app, { system, openApi, metrics: metrics.page });
   mountDocs(app);
   await app.ready();
 
+  /** Whatever keeps copies of rows. */
+  const copies = [callers, pages, organizations, keyHolders];
   const listener: ChangeListener = {
     changed(topic, id) {
       if (topic === 'user') callers.forgetUser(id);
       else if (topic === 'session') callers.forgetSession(id);
       else if (topic === 'exercises') forgetPages(id);
+      else if (topic === 'organization') organizations.forget(id);
+      else if (topic === 'api-key') keyHolders.forgetKey(id);
+      else if (topic === 'deliveries') webhooks.wake();
       else void reloadKeys();
     },
     disconnected() {
       log.warn(
         'The database connection that carries news of changes is lost: caches are off until it is back.',
       );
-      callers.suspend();
-      pages.suspend();
+      for (const part of copies) part.suspend();
     },
     connected() {
-      callers.resume();
-      pages.resume();
+      for (const part of copies) part.resume();
       // At the start the keys have just been read.
       if (announcements !== undefined) void reloadKeys();
     },
@@ -262,6 +334,13 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       everyMs: 60 * minuteMs,
       run: (now) => audit.tidy(before(now, config.auditRetentionMs)),
     },
+    { name: 'make partitions for events', everyMs: 10 * minuteMs, run: () => events.prepare() },
+    {
+      name: 'delete old events',
+      everyMs: 10 * minuteMs,
+      run: (now) => events.dropOld(before(now, config.events.retentionMs)),
+    },
+    { name: 'forget old dedup ids and leases', everyMs: minuteMs, run: () => events.tidy() },
   ];
 
   let housekeeping: Housekeeping | undefined;
@@ -273,12 +352,14 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     openApi,
     async open() {
       await keyring.open();
+      await events.prepare();
       if (!(await canSearchByIndex(database.sql))) {
         log.warn(
           'This PostgreSQL has no pg_trgm: a search of exercises reads every row it could find. Install the extension.',
         );
       }
       announcements = await listenForChanges(settings.database.directAddress, listener);
+      if (config.webhooks.deliversHere) webhooks.start();
       housekeeping = startHousekeeping(chores, clock, (name, error) => {
         log.error({ err: error }, `Could not ${name}.`);
       });
@@ -288,6 +369,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       isClosing = true;
       housekeeping?.stop();
       await app.close();
+      await events.drain();
+      await webhooks.close();
       await announcements?.close();
       await database.close();
     },

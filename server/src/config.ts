@@ -84,7 +84,48 @@ export const settings = {
     '',
     'Goes before the image paths of exercises, such as https://cdn.example.org/images.',
   ),
-  RATE_LIMIT: setting(flag(), 'on', 'Limits on sign-in, sign-up and refresh. off is for load tests.'),
+  RATE_LIMIT: setting(
+    flag(),
+    'on',
+    'Limits on sign-in, sign-up, refresh and new API keys. off is for load tests.',
+  ),
+  KEY_SIGNUP: setting(
+    optional(oneOf('open', 'admin')),
+    '',
+    'Who may have an API key made: anybody, or superusers. Default: open when HOST is a loopback address.',
+  ),
+  EVENT_RETENTION: setting(
+    lifetime('1d', '3650d'),
+    '30d',
+    'Events and delivery attempts are deleted at this age, a day at a time.',
+  ),
+  INGEST_STATUS: setting(
+    oneOf('201', '202'),
+    '201',
+    'Status of a stored event. 202 is for clients that count only that as success; the event is stored all the same.',
+  ),
+  INGEST_BATCH: setting(integer(1, 1000), '128', 'Events stored by one statement at most.'),
+  INGEST_FLUSHERS: setting(
+    integer(1, 64),
+    '3',
+    'Statements that store events at once. Each takes a connection of the pool.',
+  ),
+  INGEST_QUEUE: setting(
+    integer(1, 1_000_000),
+    '10000',
+    'Events held in memory at most, until they are stored. One more gets 503 with Retry-After.',
+  ),
+  WEBHOOK_WORKER: setting(
+    flag(),
+    'on',
+    'Deliver webhooks in the serving process. off where irontrack worker does it.',
+  ),
+  WEBHOOK_CONCURRENCY: setting(integer(1, 4096), '256', 'Deliveries that a process makes at once.'),
+  WEBHOOK_ALLOW_PRIVATE: setting(
+    flag(),
+    'off',
+    'Deliver to addresses of this machine and of private networks too. For development.',
+  ),
   ADMIN_EMAIL: setting(
     email(),
     'admin@irontrack.local',
@@ -214,7 +255,8 @@ function findContradictions(values: Partial<Values>): string[] {
 }
 
 function arrange(values: Values, isTerminal: boolean) {
-  const cookieSecure = values.COOKIE_SECURE ?? !(values.SOCKET_PATH === undefined && isLoopback(values.HOST));
+  const isLocal = values.SOCKET_PATH === undefined && isLoopback(values.HOST);
+  const cookieSecure = values.COOKIE_SECURE ?? !isLocal;
   return Object.freeze({
     listen:
       values.SOCKET_PATH === undefined
@@ -249,6 +291,23 @@ function arrange(values: Values, isTerminal: boolean) {
     corsOrigins: values.CORS_ORIGINS,
     cdnUrl: values.CDN_URL ?? '',
     rateLimit: values.RATE_LIMIT,
+    keySignup: values.KEY_SIGNUP ?? (isLocal ? 'open' : 'admin'),
+    webhooks: {
+      deliversHere: values.WEBHOOK_WORKER,
+      concurrency: values.WEBHOOK_CONCURRENCY,
+      allowPrivate: values.WEBHOOK_ALLOW_PRIVATE,
+    },
+    events: {
+      retentionMs: values.EVENT_RETENTION,
+      storedStatus: values.INGEST_STATUS === '202' ? (202 as const) : (201 as const),
+      ingest: {
+        flushers: values.INGEST_FLUSHERS,
+        batchRows: values.INGEST_BATCH,
+        batchBytes: 1024 * 1024,
+        queueRows: values.INGEST_QUEUE,
+        queueBytes: 64 * 1024 * 1024,
+      },
+    },
     auditRetentionMs: values.AUDIT_RETENTION,
     administrator: { email: values.ADMIN_EMAIL, password: values.ADMIN_PASSWORD },
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT ?? (isTerminal ? 'pretty' : 'json') },

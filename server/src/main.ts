@@ -9,12 +9,14 @@ import { openApiCommand } from './commands/openapi.ts';
 import { rotateSigningKey } from './commands/rotate-signing-key.ts';
 import { seed } from './commands/seed.ts';
 import { serve } from './commands/serve.ts';
+import { worker } from './commands/worker.ts';
 import { holdTickShape } from './http/tick-shape.ts';
 import { exitStatus, StartupError } from './startup-error.ts';
 import { version } from './version.ts';
 
 const commands: ReadonlyMap<string, Command> = new Map([
   ['serve', serve],
+  ['worker', worker],
   ['migrate', migrateCommand],
   ['seed', seed],
   ['import-exercises', importExercises],

@@ -9,21 +9,24 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Beside the members that every problem has. */
+  readonly members: Readonly<Record<string, unknown>>;
 
   /**
    * @param code entry of the error table
    * @param detail what happened and what to do; the sentence of the table when absent
-   * @param extra `headers` to send along, and the `cause` for the log
+   * @param extra `headers` to send along, further `members` of the body, and the `cause` for the log
    */
   constructor(
     code: ProblemCode,
     detail?: string,
-    extra: { headers?: Record<string, string>; cause?: unknown } = {},
+    extra: { headers?: Record<string, string>; members?: Record<string, unknown>; cause?: unknown } = {},
   ) {
     super(detail ?? problems[code].title, extra.cause === undefined ? undefined : { cause: extra.cause });
     this.code = code;
     this.status = problems[code].status;
     this.headers = extra.headers ?? {};
+    this.members = extra.members ?? {};
   }
 }
 

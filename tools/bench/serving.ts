@@ -28,7 +28,8 @@ export async function startServing(options: ServingOptions = {}): Promise<Servin
   const folder = options.dataDir ?? mkdtempSync(join(tmpdir(), 'irontrack-figures-'));
   // A real file, as most logs end in one.
   const log = openSync(join(folder, 'stdout.log'), 'a');
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  // Below the ports that Linux gives to clients: those of the last run may still be taken.
+  const port = 12_000 + Math.floor(Math.random() * 20_000);
   const pinned = options.core === undefined ? [] : ['taskset', '-c', String(options.core)];
   const [program = '', ...args] = [...pinned, process.execPath, main, 'serve'];
   const startedAt = performance.now();

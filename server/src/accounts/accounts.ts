@@ -12,7 +12,7 @@ import { type Database, isUniqueViolation } from '../database/database.ts';
 import type { Sql } from '../database/sql.ts';
 import { isEmail, normalizeEmail } from '../email.ts';
 import type { Caller } from '../http/guard.ts';
-import type { RequestSource } from '../http/request-source.ts';
+import { networkOf, type RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 import type { Sessions, SessionTokens } from '../sessions/sessions.ts';
 import {
@@ -24,7 +24,7 @@ import {
   selectSessionAddresses,
   updateName,
 } from './accounts.sql.ts';
-import { type Attempt, type AttemptLimits, networkOf } from './attempt-limits.ts';
+import type { Attempt, AttemptLimits } from './attempt-limits.ts';
 
 /** What it takes to make an account. The e-mail is normalised, the password is a PHC string. */
 export interface NewAccount {

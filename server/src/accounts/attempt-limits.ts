@@ -3,6 +3,7 @@
  * from many addresses, many accounts from one address, and one account from one address are each slowed down.
  */
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { networkOf } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 
 type LimitedCall = 'sign-in' | 'sign-up' | 'refresh';
@@ -105,24 +106,6 @@ function* keysOf({ account, address }: Attempt): Generator<[Scope, string]> {
     yield ['pair', `${network} ${account}`];
   }
   yield ['account', account];
-}
-
-/** An IPv6 subscriber holds at least a /64 and can take any address in it; IPv4 counts by the address. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = address.replace(/%.*$/, '').split('::');
-  const start = head === '' ? [] : head.split(':');
-  const end = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups =
-    tail === undefined
-      ? start
-      : [...start, ...Array(Math.max(0, 8 - start.length - end.length)).fill('0'), ...end];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
 }
 
 async function consume(limiter: RateLimiterMemory, key: string): Promise<RateLimiterRes | undefined> {

@@ -5,7 +5,14 @@
 import type postgres from 'postgres';
 import { connectPool, type DatabaseAddress } from './database.ts';
 
-type ChangeTopic = 'user' | 'session' | 'signing-keys' | 'exercises';
+type ChangeTopic =
+  | 'user'
+  | 'session'
+  | 'signing-keys'
+  | 'exercises'
+  | 'organization'
+  | 'api-key'
+  | 'deliveries';
 
 export interface ChangeListener {
   /**
@@ -23,7 +30,15 @@ export interface Announcements {
 }
 
 const channel = 'irontrack_changes';
-const topics: ReadonlySet<string> = new Set<ChangeTopic>(['user', 'session', 'signing-keys', 'exercises']);
+const topics: ReadonlySet<string> = new Set<ChangeTopic>([
+  'user',
+  'session',
+  'signing-keys',
+  'exercises',
+  'organization',
+  'api-key',
+  'deliveries',
+]);
 
 /** How often the connection proves that it still carries news, and how long that may take. */
 const pulseIntervalMs = 2_000;

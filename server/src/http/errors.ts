@@ -1,9 +1,15 @@
 /** Errors leave through here: one shape for all, and nothing in it that only the log may know. */
-import type { ProblemBody, ValidationProblemBody } from '@irontrack/contract/problem-body.ts';
+import type {
+  EventApiProblemBody,
+  EventApiValidationProblemBody,
+  ProblemBody,
+  ValidationProblemBody,
+} from '@irontrack/contract/problem-body.ts';
 import { type ProblemCode, problems, problemType } from '@irontrack/contract/problems.ts';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, ValidationProblem } from '../problem.ts';
 import type { ReportFailure } from '../telemetry/failure-log.ts';
+import { isEventApi } from './event-api.ts';
 import { findAllFaults } from './validation.ts';
 
 export const problemMediaType = 'application/problem+json; charset=utf-8';
@@ -17,14 +23,22 @@ const frameworkProblems: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'uri-too-long',
 };
 
-export function problemBody(problem: Problem, requestId: string): ProblemBody | ValidationProblemBody {
+type AnyProblemBody =
+  | ProblemBody
+  | ValidationProblemBody
+  | EventApiProblemBody
+  | EventApiValidationProblemBody;
+
+export function problemBody(problem: Problem, requestId: string, url?: string): AnyProblemBody {
   const members = {
     detail: problem.message,
+    ...(isEventApi(url) ? { error: problem.message } : {}),
     code: problem.code,
     type: problemType(problem.code),
     title: problems[problem.code].title,
     status: problem.status,
     instance: `urn:irontrack:request:${requestId}`,
+    ...problem.members,
   };
   return problem instanceof ValidationProblem
     ? { message: 'Validation Error', details: [...problem.details], ...members }
@@ -37,7 +51,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .code(problem.status)
     .headers(problem.headers)
     .header('content-type', problemMediaType)
-    .send(JSON.stringify(problemBody(problem, reply.request.id)));
+    .send(JSON.stringify(problemBody(problem, reply.request.id, reply.request.url)));
 }
 
 /** The error handler of the application. */

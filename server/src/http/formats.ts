@@ -45,8 +45,15 @@ function hasFourDigitYear(instantMs: number): boolean {
   );
 }
 
+/** `''`, or http or https with a host; no white space or control character, which a URL parser would drop. */
+function isWebAddressOrNothing(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return text === '' || (/^https?:\/\/[^\s\u0000-\u001f\u007f]+$/i.test(text) && URL.canParse(text));
+}
+
 export const formats = {
   email: isEmail,
+  'web-address-or-nothing': isWebAddressOrNothing,
   uuid: (text: string) => uuid.test(text),
   'new-password': (text: string) => missingFromPassword(text).length === 0,
   'date-time-with-zone': isZonedInstant,

@@ -5,11 +5,12 @@ import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify
 import { Problem } from '../problem.ts';
 import type { App } from './app.ts';
 import { readCookie, type SessionCookies } from './cookies.ts';
+import { type Allowance, type AuthenticateKey, createKeyGuard, type Organization } from './key-guard.ts';
 import { noteUser } from './observe.ts';
 import { isCrossSite } from './same-site.ts';
 
 /** Who may call a route. Every route says so, or the server does not start. */
-export type Access = 'public' | 'user' | 'superuser';
+export type Access = 'public' | 'user' | 'superuser' | 'key';
 
 /** The signed-in user behind a request, and the session it is part of. */
 export interface Caller {
@@ -36,6 +37,8 @@ declare module 'fastify' {
 
 interface GuardSettings {
   authenticate: Authenticate;
+  authenticateKey: AuthenticateKey;
+  allowanceOf: (organization: Organization) => Allowance;
   cookies: SessionCookies;
   allowedOrigins: ReadonlySet<string>;
 }
@@ -45,16 +48,21 @@ const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Puts the guard before every route that is mounted from now on. */
 export function guardRoutes(app: App, settings: GuardSettings): void {
   app.decorateRequest('caller', null);
+  app.decorateRequest('organization', null);
+  const keyGuard = createKeyGuard(settings);
   app.addHook('onRoute', (route) => {
     const access = requireAccess(route);
     const guards: onRequestHookHandler[] = [];
     if (access !== 'public') {
-      const guard = createGuard(access, settings.authenticate, settings.cookies);
+      const guard =
+        access === 'key' ? keyGuard : createGuard(access, settings.authenticate, settings.cookies);
       guards.push(guard);
       // Asked again when the body is there: a client may take half a minute to send it, and lose its session meanwhile.
       if (!isSafe(route)) route.preHandler = [guard, ...[route.preHandler ?? []].flat()];
     }
-    if (!isSafe(route)) guards.push(createSameSiteCheck(route.config?.sameSiteOnly ?? false, settings));
+    // A browser adds no key by itself, so no other site can make it send one.
+    if (!isSafe(route) && access !== 'key')
+      guards.push(createSameSiteCheck(route.config?.sameSiteOnly ?? false, settings));
     const declared = route.onRequest ?? [];
     route.onRequest = [...guards, ...(Array.isArray(declared) ? declared : [declared])];
   });
@@ -93,7 +101,7 @@ function isSafe(route: RouteOptions): boolean {
 }
 
 function createGuard(
-  access: Access,
+  access: Exclude<Access, 'key'>,
   authenticate: Authenticate,
   cookies: SessionCookies,
 ): onRequestHookHandler {

@@ -6,6 +6,7 @@ import {
 } from 'node:http';
 import type { AccessLinePart, AccessLog } from '../telemetry/access-log.ts';
 import type { RequestSeries } from '../telemetry/request-histogram.ts';
+import { isEventApi } from './event-api.ts';
 import { isRequestId } from './request-id.ts';
 import type { ResponseHead, WriteHead } from './response-head.ts';
 
@@ -137,6 +138,10 @@ function withConstantHeaders(
   for (const name in named) {
     const value = named[name];
     if (value !== undefined && name !== 'x-request-id') all.push(name, value);
+  }
+  if (isEventApi(response.req.url)) {
+    const elapsedMs = response.context.clock() - response.startedAt;
+    all.push('x-response-time', `${elapsedMs.toFixed(2)}ms`);
   }
   const { constantHeaders } = response.context;
   for (let at = 0; at < constantHeaders.length; at += 2) {

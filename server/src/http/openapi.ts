@@ -1,7 +1,14 @@
 /** The OpenAPI 3.1 document, made of the same schemas that validate and serialise. */
-import { ProblemBody, ValidationProblemBody } from '@irontrack/contract/problem-body.ts';
+import {
+  EventApiProblemBody,
+  EventApiValidationProblemBody,
+  ProblemBody,
+  ValidationProblemBody,
+} from '@irontrack/contract/problem-body.ts';
 import { type ProblemCode, problems } from '@irontrack/contract/problems.ts';
 import type { RouteOptions } from 'fastify';
+import { isEventApi } from './event-api.ts';
+import type { Access } from './guard.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -70,6 +77,7 @@ function describe(api: ApiDescription, routes: readonly RouteOptions[]): Json {
       securitySchemes: {
         cookie: { type: 'apiKey', in: 'cookie', name: api.cookieName },
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
       },
     },
   };
@@ -83,7 +91,7 @@ function describeOperation(route: RouteOptions, method: string, path: string): J
     ...(schema.tags === undefined ? {} : { tags: schema.tags }),
     ...(schema.summary === undefined ? {} : { summary: schema.summary }),
     ...(schema.description === undefined ? {} : { description: schema.description }),
-    security: access === 'public' ? [] : [{ cookie: [] }, { bearer: [] }],
+    security: securityOf(access),
     parameters: [
       ...describeParameters('path', schema.params),
       ...describeParameters('query', schema.querystring),
@@ -93,9 +101,14 @@ function describeOperation(route: RouteOptions, method: string, path: string): J
       : { requestBody: { required: true, content: contentOf(schema.body) } }),
     responses: {
       ...describeSuccess(schema.response, schema.produces),
-      ...describeProblems(problemsOf(route, method)),
+      ...describeProblems(problemsOf(route, method), isEventApi(path)),
     },
   };
+}
+
+function securityOf(access: Access): Json[] {
+  if (access === 'public') return [];
+  return access === 'key' ? [{ apiKey: [] }] : [{ cookie: [] }, { bearer: [] }];
 }
 
 /** `PATCH /api/v1/users/{id}` becomes `patchUsersById`. */
@@ -149,22 +162,26 @@ function problemsOf(route: RouteOptions, method: string): ProblemCode[] {
   const { access = 'public', sameSiteOnly = false } = route.config ?? {};
   const { body, params, querystring, problems: declared = [] } = route.schema ?? {};
   const codes: ProblemCode[] = [...declared];
-  if (access !== 'public') codes.push('not-authenticated');
+  if (access === 'key') codes.push('api-key-missing', 'api-key-refused');
+  else if (access !== 'public') codes.push('not-authenticated');
   if (access === 'superuser') codes.push('not-permitted');
-  const takesCookies = access !== 'public' || sameSiteOnly || route.url.startsWith('/api/v1/access/');
+  const takesCookies =
+    access === 'user' || access === 'superuser' || sameSiteOnly || route.url.startsWith('/api/v1/access/');
   if (takesCookies && method !== 'GET') codes.push('cross-site-request');
   if ([body, params, querystring].some((schema) => schema !== undefined)) codes.push('validation-failed');
   if (body !== undefined) codes.push('body-too-large', 'unsupported-media-type');
-  if (route.url.startsWith('/api/v1/') && !route.url.endsWith('.json')) codes.push('database-unavailable');
+  if (route.url.startsWith('/api/') && !route.url.endsWith('.json')) codes.push('database-unavailable');
   return codes;
 }
 
-function describeProblems(codes: readonly ProblemCode[]): Json {
+function describeProblems(codes: readonly ProblemCode[], inEventApi: boolean): Json {
+  const plain = inEventApi ? EventApiProblemBody : ProblemBody;
+  const validation = inEventApi ? EventApiValidationProblemBody : ValidationProblemBody;
   const byStatus = Map.groupBy([...new Set(codes)], (code) => problems[code].status);
   const statuses = [...byStatus].sort(([a], [b]) => a - b);
   return Object.fromEntries(
     statuses.map(([status, found]) => {
-      const schema = status === 422 ? ValidationProblemBody : ProblemBody;
+      const schema = status === 422 ? validation : plain;
       const description = found.map((code) => `\`${code}\`: ${problems[code].title}`).join('\n\n');
       return [String(status), { description, content: { 'application/problem+json': { schema } } }];
     }),

@@ -162,6 +162,7 @@ function describeFormat(format: unknown, data: unknown): { type: string; message
   }
   const sentences: Readonly<Record<string, [string, string]>> = {
     email: ['value_error', 'Should be an e-mail address such as ada@example.org'],
+    'web-address-or-nothing': ['url_parsing', 'Should be an http or https address, or nothing'],
     uuid: ['uuid_parsing', 'Should be a UUID'],
     'date-time-with-zone': [
       'timezone_aware',

@@ -1,4 +1,4 @@
-import { Health, Readiness } from '@irontrack/contract/system.ts';
+import { Health, Liveness, Readiness } from '@irontrack/contract/system.ts';
 import { Type } from '@sinclair/typebox';
 import type { App } from '../http/app.ts';
 import type { OpenApi } from '../http/openapi.ts';
@@ -57,8 +57,35 @@ export function mountSystem(app: App, { system, openApi, metrics }: Needs): void
       schema: { tags, summary: 'Can it serve now?', problems: ['not-ready'], response: { 200: Readiness } },
     },
     (_request, reply) => {
-      if (!system.isReady()) throw new Problem('not-ready', undefined, { headers: { 'retry-after': '1' } });
+      if (!system.isReady()) throw notReady();
       reply.send({ status: 'ready' });
+    },
+  );
+
+  for (const path of ['/health/live', '/api/health']) {
+    app.get(
+      path,
+      { config, schema: { tags, summary: 'Is the process alive?', response: { 200: Liveness } } },
+      (_request, reply) => {
+        reply.send({ status: 'ok' });
+      },
+    );
+  }
+
+  app.get(
+    '/health/ready',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Can it serve now, and does the database answer?',
+        problems: ['not-ready'],
+        response: { 200: Liveness },
+      },
+    },
+    async (_request, reply) => {
+      if (!(await system.canServe())) throw notReady();
+      return reply.send({ status: 'ok' });
     },
   );
 
@@ -92,4 +119,8 @@ export function mountSystem(app: App, { system, openApi, metrics }: Needs): void
     text ??= JSON.stringify(openApi.document());
     return text;
   }
+}
+
+function notReady(): Problem {
+  return new Problem('not-ready', undefined, { headers: { 'retry-after': '1' } });
 }

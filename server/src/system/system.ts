@@ -8,6 +8,8 @@ const appName = 'IronTrack';
 export interface System {
   health(): Promise<{ status: 200 | 503; body: Health }>;
   isReady(): boolean;
+  /** As `isReady`, and the database answers. */
+  canServe(): Promise<boolean>;
 }
 
 /** What starts and stops the process tells through this. */
@@ -26,10 +28,11 @@ interface Needs {
 }
 
 export function createSystem({ database, probeCache, lifecycle, version }: Needs): System {
+  const isDatabaseThere = () => answersInTime(async () => (await database.sql`select 1 as one`).length === 1);
   return {
     async health() {
       const [isDatabaseOnline, isCacheOnline] = await Promise.all([
-        answersInTime(async () => (await database.sql`select 1 as one`).length === 1),
+        isDatabaseThere(),
         answersInTime(probeCache),
       ]);
       return {
@@ -43,6 +46,7 @@ export function createSystem({ database, probeCache, lifecycle, version }: Needs
       };
     },
     isReady: () => lifecycle.state === 'serving',
+    canServe: async () => lifecycle.state === 'serving' && (await isDatabaseThere()),
   };
 }
 

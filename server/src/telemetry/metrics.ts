@@ -1,12 +1,16 @@
 /** What Prometheus is told: counted where it happens, read where it already is when somebody asks. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type DeliverySource, openDeliveryMetrics } from './delivery-metrics.ts';
 import { RequestHistogram } from './request-histogram.ts';
 
 /** Parts of the service whose state is read at every scrape. */
 interface MetricSources {
   database: { load(): { busy: number; waiting: number } };
   hashQueue: { readonly running: number; readonly waiting: number };
+  /** Events taken in and not yet stored. */
+  ingest: { readonly depth: number };
+  deliveries: DeliverySource;
   caches: readonly {
     readonly name: string;
     readonly counts: { readonly hits: number; readonly misses: number };
@@ -22,6 +26,10 @@ export interface Metrics {
   limiterRefused(call: string, scope: string): void;
   /** A spent refresh token was used again, and its session ended for it. */
   refreshReused(): void;
+  /** A statement stored events. */
+  eventsFlushed(flush: { rows: number; stored: number; duplicates: number; durationMs: number }): void;
+  /** An attempt to deliver was made and written down. */
+  deliveryAttempted(outcome: string, durationMs: number): void;
   /** Names the parts to read from now on; before that their figures are absent. */
   observe(sources: MetricSources): void;
   /** The text for `/metrics` and its content type. */
@@ -68,8 +76,27 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
         this.inc(read());
       },
     });
+  const ingested = new Counter({
+    name: 'events_ingested_total',
+    help: 'Events that were settled, by outcome: stored or duplicate.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const flushRows = new Histogram({
+    name: 'event_batch_rows',
+    help: 'Events stored by one statement.',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+    registers,
+  });
+  const flushTime = new Histogram({
+    name: 'event_flush_seconds',
+    help: 'Time of a statement that stores events, its commit included.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
   readTotal('access_log_lines_dropped_total', 'Log lines lost to a slow reader.', () => log.dropped);
 
+  const deliveries = openDeliveryMetrics(registry);
   const stopLoopGauges = openLoopGauges(registry);
 
   return {
@@ -77,13 +104,23 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
     hashWaited: (waitMs) => hashWait.observe(waitMs / 1000),
     limiterRefused: (call, scope) => refusals.inc({ call, scope }),
     refreshReused: () => reuses.inc(),
-    observe: (sources) => addSourceGauges(registry, sources),
+    eventsFlushed({ rows, stored, duplicates, durationMs }) {
+      ingested.inc({ outcome: 'stored' }, stored);
+      if (duplicates > 0) ingested.inc({ outcome: 'duplicate' }, duplicates);
+      flushRows.observe(rows);
+      flushTime.observe(durationMs / 1000);
+    },
+    deliveryAttempted: deliveries.attempted,
+    observe(sources) {
+      addSourceGauges(registry, sources);
+      deliveries.observe(sources.deliveries);
+    },
     page: registry,
     close: stopLoopGauges,
   };
 }
 
-function addSourceGauges(registry: Registry, { database, hashQueue, caches }: MetricSources): void {
+function addSourceGauges(registry: Registry, { database, hashQueue, ingest, caches }: MetricSources): void {
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -96,6 +133,7 @@ function addSourceGauges(registry: Registry, { database, hashQueue, caches }: Me
     });
   gauge('password_hash_running', 'Passwords being hashed.', () => hashQueue.running);
   gauge('password_hash_waiting', 'Passwords waiting for a slot.', () => hashQueue.waiting);
+  gauge('event_queue_depth', 'Events taken in and not yet stored.', () => ingest.depth);
   gauge('database_connections_busy', 'Callers that hold a connection.', () => database.load().busy);
   gauge('database_connections_waiting', 'Callers waiting for a connection.', () => database.load().waiting);
   new Gauge({

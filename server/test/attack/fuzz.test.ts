@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { newOrganization } from '../support/organizations.ts';
 import { enter, enterAsSuperuser, startTestService } from '../support/service.ts';
 import { ask, compose, type RawAnswer } from './raw-client.ts';
 import { listRoutes, pathOf } from './routes.ts';
@@ -12,6 +13,7 @@ const leastRuns = 30;
 
 /** Superusers get furthest; what they may do to others is what the fuzzing does. */
 let bearer = (await enterAsSuperuser(service)).accessToken;
+let { apiKey } = await newOrganization(service, 'enterprise');
 const target = await enter(service);
 
 /** Whatever came in: one well-formed answer, never a 500, and nothing of our insides. */
@@ -33,12 +35,15 @@ async function send(
   headers: readonly (readonly [string, string])[],
   body = new Uint8Array(),
 ): Promise<void> {
-  const all = [['host', 'localhost'], ['connection', 'close'], ...headers] as const;
+  const all = [['host', 'localhost'], ['connection', 'close'], ['x-api-key', apiKey], ...headers] as const;
   const bytes = compose(method, path, [...all, ['content-length', String(body.length)]], body);
   const answer = await ask(service.url, bytes);
   check(answer);
   // A fuzzer that hit its own account or session goes on with another.
-  if (answer.status === 401) bearer = (await enterAsSuperuser(service)).accessToken;
+  if (answer.status === 401) {
+    bearer = (await enterAsSuperuser(service)).accessToken;
+    ({ apiKey } = await newOrganization(service, 'enterprise'));
+  }
 }
 
 async function attack<Input>(
@@ -59,6 +64,17 @@ const route = fc.constantFrom(...routes.map((one) => ({ method: one.method, path
 const authorization = () => ['authorization', `Bearer ${bearer}`] as const;
 
 const fieldNames = [
+  ...[
+    'organization_name',
+    'tier',
+    'webhook_url',
+    'type',
+    'payload',
+    'dedup_id',
+    'events',
+    'event_ids',
+    'limit',
+  ],
   ...['email', 'password', 'confirmPassword', 'name', 'currentPassword', 'newPassword', 'refresh_token'],
   ...['isActive', 'isSuperuser', 'roleSlug', 'username', '__proto__', 'constructor', 'toString', ''],
   ...[
@@ -137,6 +153,7 @@ test('no form makes the sign-in fail', async () => {
 
 test('no query makes any route fail', async () => {
   const name = fc.constantFrom(
+    ...['limit', 'offset', 'status', 'cursor', 'tier'],
     ...['searchString', 'currentPage', 'pageSize', 'orderBy', 'sortOrder', 'isActive', 'createdBefore'],
     ...['createdAfter', 'action', 'actorId', 'since', 'until', '__proto__', 'x'],
     ...[

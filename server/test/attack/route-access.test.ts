@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, enter, enterAsSuperuser, member, signUp, startTestService } from '../support/service.ts';
-import { isUnsafe, listRoutes, nameOf, pathOf, publicRoutes, userRoutes } from './routes.ts';
+import { isKeyRoute, isUnsafe, listRoutes, nameOf, pathOf, publicRoutes, userRoutes } from './routes.ts';
 
 const allowedOrigin = 'https://app.example.org';
 const service = await startTestService({ environment: { CORS_ORIGINS: allowedOrigin } });
 const victim = await enter(service);
 const routes = listRoutes(service);
-const guarded = routes.filter((route) => !publicRoutes.has(nameOf(route)));
+const keyRoutes = routes.filter(isKeyRoute);
+const guarded = routes.filter((route) => !publicRoutes.has(nameOf(route)) && !isKeyRoute(route));
 const superuserOnly = guarded.filter((route) => !userRoutes.has(nameOf(route)));
 const values = { id: victim.id, email: victim.email };
 /** Would be refused by validation, which nobody may learn who may not call. */
@@ -48,6 +49,27 @@ for (const route of guarded) {
       }
     }
     assert.deepEqual(await snapshot(), before);
+  });
+}
+
+for (const route of keyRoutes) {
+  test(`${nameOf(route)} refuses who has no key, before it looks at anything else`, async () => {
+    const { method } = route;
+    const superuser = await enterAsSuperuser(service);
+    for (const path of [pathOf(route, values), pathOf(route, { id: 'no-uuid', email: 'no-email' })]) {
+      for (const [code, credentials] of [
+        ['api-key-missing', {}],
+        ['api-key-missing', { bearer: superuser.accessToken }],
+        ['api-key-missing', { cookies: superuser.cookies }],
+        ['api-key-refused', { headers: { 'x-api-key': superuser.accessToken } }],
+        ['api-key-refused', { headers: { 'x-api-key': `zap_live_${'A'.repeat(43)}` } }],
+      ] as const) {
+        const answer = await call(service, path, { method, ...body(method), ...credentials });
+        assert.equal(answer.status, 401, JSON.stringify(credentials));
+        if (method !== 'HEAD') assert.equal(codeOf(answer), code);
+        assert.equal(answer.headers.get('www-authenticate'), 'ApiKey');
+      }
+    }
   });
 }
 
@@ -135,7 +157,7 @@ const foreign: readonly Record<string, string>[] = [
   { origin: 'https://evil.example', 'sec-fetch-site': 'nonsense' },
 ];
 
-for (const route of routes.filter(isUnsafe)) {
+for (const route of routes.filter((each) => isUnsafe(each) && !isKeyRoute(each))) {
   test(`${nameOf(route)} refuses a cross-site request that comes with cookies`, async () => {
     const { method } = route;
     const superuser = await enterAsSuperuser(service);

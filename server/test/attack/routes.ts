@@ -53,10 +53,15 @@ export const publicRoutes: ReadonlySet<string> = new Set([
   'POST /api/v1/auth/register',
   'POST /api/v1/auth/login',
   'POST /api/v1/auth/refresh',
+  // With KEY_SIGNUP open, as it is on loopback.
+  'POST /api/keys/generate',
   ...[
     '/ping',
     '/health',
     '/ready',
+    '/health/live',
+    '/health/ready',
+    '/api/health',
     '/metrics',
     '/.well-known/jwks.json',
     '/api/v1/openapi.json',
@@ -93,3 +98,8 @@ export const userRoutes: ReadonlySet<string> = new Set([
   'PATCH /api/v1/exercises/user/:id',
   'DELETE /api/v1/exercises/:id',
 ]);
+
+/** What an API key opens: the whole of the events API that is not public. */
+export function isKeyRoute(route: Route): boolean {
+  return /^\/api\/(?!v1\/)/.test(route.pattern) && !publicRoutes.has(nameOf(route));
+}

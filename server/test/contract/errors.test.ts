@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';
 import { assertInvalid, assertProblem, fieldsOf } from '../support/expectations.ts';
+import { assertEventApiInvalid, assertEventApiProblem, newOrganization } from '../support/organizations.ts';
 import {
   call,
   enter,
@@ -18,6 +19,7 @@ const service = await startTestService();
 const superuser = await enterAsSuperuser(service);
 const person = await enter(service);
 const other = await signUp(service);
+const { apiKey } = await newOrganization(service);
 
 const signUpPath = '/api/v1/access/signup';
 const json = { 'content-type': 'application/json' };
@@ -28,6 +30,7 @@ interface Operation {
   path: string;
   hasBody: boolean;
   isPublic: boolean;
+  inEventApi: boolean;
   forSuperusers: boolean;
 }
 
@@ -42,8 +45,9 @@ async function readOperations(): Promise<Operation[]> {
         .replace('{email}', encodeURIComponent(other.email))
         .replace('{id}', template.includes('/users/') ? other.id : '01900000-0000-7000-8000-000000000000'),
       hasBody: Object.hasOwn(Object(operation), 'requestBody'),
+      inEventApi: /^\/api\/(?!v1\/)/.test(template),
       isPublic: JSON.stringify(member(operation, 'security')) === '[]',
-      forSuperusers: /^\/api\/v1\/(users(?!\/me)|roles|audit)/.test(template),
+      forSuperusers: /^\/api\/v1\/(users(?!\/me)|roles|audit|organizations)/.test(template),
     })),
   );
 }
@@ -63,7 +67,8 @@ test('an unknown query parameter is refused on every route', async () => {
     const answer = await call(service, `${path}?colour=red`, {
       method,
       bearer: superuser.accessToken,
-      ...(hasBody ? { raw: '{}', headers: json } : {}),
+      headers: { 'x-api-key': apiKey, ...(hasBody ? json : {}) },
+      ...(hasBody ? { raw: '{}' } : {}),
     });
     assert.equal(answer.status, 422, nameOf(operation));
     const details = member(answer.body, 'details');
@@ -74,11 +79,17 @@ test('an unknown query parameter is refused on every route', async () => {
   assert.ok((await service.sql`select 1 from users where id = ${other.id}`).length === 1);
 });
 
+const colourful = (method: string) => ({
+  method,
+  bearer: superuser.accessToken,
+  headers: { 'x-api-key': apiKey },
+  json: { colour: 'red' },
+});
+
 test('an unknown body field is refused on every route that takes a body', async () => {
   for (const operation of operations.filter(({ hasBody }) => hasBody)) {
     const { method, path } = operation;
-    const request = { method, bearer: superuser.accessToken, json: { colour: 'red' } };
-    const answer = await call(service, path, request);
+    const answer = await call(service, path, colourful(method));
     assert.equal(answer.status, 422, nameOf(operation));
     const details = member(answer.body, 'details');
     assert.ok(Array.isArray(details));
@@ -91,10 +102,10 @@ test('an unknown body field is refused on every route that takes a body', async 
 
 test('a body field is refused on a route that takes none', async () => {
   for (const operation of operations.filter(({ hasBody, method }) => !hasBody && method !== 'GET')) {
-    const { method, path } = operation;
-    const request = { method, bearer: superuser.accessToken, json: { colour: 'red' } };
-    const answer = await call(service, path, request);
-    assertInvalid(answer, 'colour extra_forbidden');
+    const { method, path, inEventApi } = operation;
+    const answer = await call(service, path, colourful(method));
+    if (inEventApi) assertEventApiInvalid(answer, 'colour extra_forbidden');
+    else assertInvalid(answer, 'colour extra_forbidden');
   }
   assert.equal((await call(service, '/api/v1/users/me', { bearer: superuser.accessToken })).status, 200);
 });
@@ -116,7 +127,7 @@ test('the bad fields of path, query and body are listed together', async () => {
 
 test('nobody who is not signed in or not permitted learns anything from validation', async () => {
   for (const operation of operations.filter(({ isPublic }) => !isPublic)) {
-    const { method, path, hasBody, forSuperusers } = operation;
+    const { method, path, hasBody, forSuperusers, inEventApi } = operation;
     const invalid = [
       { path: `${path}?colour=red`, raw: '{"colour":' },
       { path: `${path.replace(/[^/]*$/, 'x')}?colour=red`, raw: 'x'.repeat(70_000) },
@@ -125,7 +136,9 @@ test('nobody who is not signed in or not permitted learns anything from validati
       if (path.endsWith('/me') && bad.includes('/x?')) continue;
       if (!/\/(users|sessions)\/[0-9a-f-]{36}/.test(path) && bad.includes('/x?')) continue;
       const body = hasBody ? { raw, headers: json } : {};
-      assertProblem(await call(service, bad, { method, ...body }), 401, 'not-authenticated');
+      const answered = await call(service, bad, { method, ...body });
+      if (inEventApi) assertEventApiProblem(answered, 401, 'api-key-missing');
+      else assertProblem(answered, 401, 'not-authenticated');
       if (!forSuperusers) continue;
       const answer = await call(service, bad, { method, ...body, bearer: person.accessToken });
       assertProblem(answer, 403, 'not-permitted');

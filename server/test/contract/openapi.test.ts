@@ -72,6 +72,18 @@ const contract: Readonly<Record<string, readonly number[]>> = {
   'PATCH /api/v1/exercises/system/{id}': [200],
   'DELETE /api/v1/exercises/{id}': [204],
   'GET /.well-known/jwks.json': [200],
+  'POST /api/keys/generate': [201],
+  'GET /api/keys': [200],
+  'POST /api/keys/rotate': [200],
+  'POST /api/webhook/config': [200],
+  'POST /api/webhook/secret/rotate': [200],
+  'GET /api/v1/organizations': [200],
+  'GET /api/v1/organizations/{id}': [200],
+  'PATCH /api/v1/organizations/{id}': [200],
+  'POST /api/v1/organizations/{id}/keys': [201],
+  'GET /health/live': [200],
+  'GET /health/ready': [200],
+  'GET /api/health': [200],
   'GET /ping': [200],
   'GET /health': [200],
   'GET /ready': [200],
@@ -211,15 +223,17 @@ test('every schema names types that JSON Schema has', () => {
   });
 });
 
-test('who may call is said as it is: by cookie or bearer, or by anybody', async () => {
+test('who may call is said as it is: by cookie or bearer, by key, or by anybody', async () => {
   const schemes = Object.keys(asObject(asObject(document.components).securitySchemes)).sort();
-  assert.deepEqual(schemes, ['bearer', 'cookie']);
+  assert.deepEqual(schemes, ['apiKey', 'bearer', 'cookie']);
   for (const { name, path, operation } of operations) {
     const [method = 'GET'] = name.split(' ', 1);
     const isPublic = Array.isArray(operation.security) && operation.security.length === 0;
     const filled = path.replace('{id}', 'x').replace('{email}', 'x');
     const { status, body } = await call(service, filled, { method });
-    const isRefused = status === 401 && member(body, 'code') === 'not-authenticated';
+    const isForKeys = JSON.stringify(operation.security) === '[{"apiKey":[]}]';
+    const code = isForKeys ? 'api-key-missing' : 'not-authenticated';
+    const isRefused = status === 401 && member(body, 'code') === code;
     if (path !== '/api/v1/access/logout') assert.equal(isRefused, !isPublic, name);
     assert.equal('401' in asObject(operation.responses) || isPublic, true, name);
   }
@@ -238,6 +252,10 @@ test('a real answer has just the fields that the document says', async () => {
   assert.deepEqual(fieldsOf(itemsOf(entries.body)[0]), propertiesOf('AuditEntry'));
   const problem = await call(service, '/api/v1/users');
   assert.deepEqual(fieldsOf(problem.body), propertiesOf('Problem'));
+  const inEventApi = await call(service, '/api/keys');
+  assert.deepEqual(fieldsOf(inEventApi.body), propertiesOf('EventApiProblem'));
+  const noKey = await call(service, '/api/keys/generate', { json: {} });
+  assert.deepEqual(fieldsOf(noKey.body), propertiesOf('EventApiValidationProblem'));
   const invalid = await call(service, '/api/v1/users?x=1', { bearer });
   assert.deepEqual(fieldsOf(invalid.body), propertiesOf('ValidationProblem'));
 });

@@ -33,6 +33,8 @@ async function startServer(mount: (app: App) => void) {
   });
   guardRoutes(app, {
     authenticate: () => undefined,
+    authenticateKey: () => undefined,
+    allowanceOf: () => ({ limit: 0, remaining: 0, resetsAtMs: 0 }),
     cookies: createSessionCookies({ secure: false, prefix: false }),
     allowedOrigins: new Set(),
   });

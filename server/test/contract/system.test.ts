@@ -47,7 +47,12 @@ test('health says that the database is offline when it takes no connections, whi
   assert.deepEqual(fieldsOf(answer.body), ['app', 'cache_status', 'database_status', 'version']);
   assert.equal(member(answer.body, 'database_status'), 'offline');
   assert.equal(member(answer.body, 'cache_status'), 'online');
-  assert.equal((await call(node, '/ping')).status, 200);
+  const refused = await call(node, '/health/ready');
+  assertProblem(refused, 503, 'not-ready');
+  assert.equal(refused.headers.get('retry-after'), '1');
+  for (const path of ['/ping', '/ready', '/health/live', '/api/health']) {
+    assert.equal((await call(node, path)).status, 200, path);
+  }
   await sql`alter database ${sql(String(row?.name))} with allow_connections true`;
   let status = 0;
   for (let attempt = 0; attempt < 50 && status !== 200; attempt += 1) {
@@ -67,12 +72,23 @@ test('a node is ready while it serves, and neither while it starts nor while it 
       const answer = await call(service, '/ready');
       assertProblem(answer, 503, 'not-ready');
       assert.equal(answer.headers.get('retry-after'), '1');
-      assert.equal((await call(service, '/ping')).status, 200);
+      assertProblem(await call(service, '/health/ready'), 503, 'not-ready');
+      for (const path of ['/ping', '/health/live', '/api/health']) {
+        assert.equal((await call(service, path)).status, 200, path);
+      }
     }
   } finally {
     service.lifecycle.state = 'serving';
   }
   assert.equal((await call(service, '/ready')).status, 200);
+});
+
+test('what an orchestrator asks is answered with ok', async () => {
+  for (const path of ['/health/live', '/health/ready', '/api/health']) {
+    const answer = await call(service, path);
+    assert.equal(answer.status, 200, path);
+    assert.deepEqual(answer.body, { status: 'ok' }, path);
+  }
 });
 
 test('metrics are Prometheus text with the requests by route and status, and no path that a client made up', async () => {
@@ -97,7 +113,17 @@ test('metrics are Prometheus text with the requests by route and status, and no 
 });
 
 test('the system routes need no account', async () => {
-  for (const path of ['/ping', '/health', '/ready', '/metrics', '/docs', '/.well-known/jwks.json']) {
+  for (const path of [
+    '/ping',
+    '/health',
+    '/health/live',
+    '/health/ready',
+    '/api/health',
+    '/ready',
+    '/metrics',
+    '/docs',
+    '/.well-known/jwks.json',
+  ]) {
     assert.equal((await call(service, path)).status, 200, path);
     const cookies = { access_token: 'rubbish' };
     assert.equal((await call(service, path, { cookies })).status, 200, path);

@@ -49,6 +49,9 @@ test('the defaults that are told in words are as the words say', () => {
   assert.deepEqual(readConfig({ HOST: '::1' }, false).cookies, { secure: false, prefix: false });
   assert.deepEqual(readConfig({ HOST: '0.0.0.0' }, false).cookies, { secure: true, prefix: true });
   assert.deepEqual(readConfig({ SOCKET_PATH: 'a.sock' }, false).cookies, { secure: true, prefix: true });
+  assert.equal(readConfig({}, false).keySignup, 'open');
+  assert.equal(readConfig({ HOST: '0.0.0.0' }, false).keySignup, 'admin');
+  assert.equal(readConfig({ SOCKET_PATH: 'a.sock' }, false).keySignup, 'admin');
   assert.equal(readConfig({}, true).log.format, 'pretty');
   assert.equal(readConfig({}, false).log.format, 'json');
 });

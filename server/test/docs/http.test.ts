@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { auditActions } from '@irontrack/contract/audit.ts';
+import { builtInOrganizationId, happenings, tiers } from '@irontrack/contract/organizations.ts';
 import { problems } from '@irontrack/contract/problems.ts';
 import { roles } from '@irontrack/contract/roles.ts';
 import { attemptLimits } from '../../src/accounts/attempt-limits.ts';
+import { signupLimits } from '../../src/api-keys/signup-limit.ts';
 import { createSessionCookies } from '../../src/http/cookies.ts';
 import { graceMs } from '../../src/sessions/rotation.ts';
 import { call, enter, enterAsSuperuser, startTestService } from '../support/service.ts';
@@ -51,7 +53,11 @@ test('who may call a route is as docs/http.md says', async () => {
     // A query nobody knows: refused before anything is done, and only to those who may call at all.
     const target = `${path.replace('{email}', superuser.email).replace('{id}', superuser.id)}?nobody-knows=1`;
     const { status } = await call(service, target, { method, bearer: accessToken });
-    assert.equal(status, who === 'superuser' ? 403 : 422, `${method} ${path}`);
+    const expected = new Map([
+      ['superuser', 403],
+      ['key', 401],
+    ]).get(who ?? '');
+    assert.equal(status, expected ?? 422, `${method} ${path}`);
   }
 });
 
@@ -117,6 +123,28 @@ test('the limits of docs/http.md are those that are enforced', () => {
       ...scopes.map((scope) => `${limits[scope].points} in ${limits[scope].seconds} s`),
     ]),
   );
+});
+
+test('the tiers of docs/http.md are those that are enforced', () => {
+  const rows = tableRows(sectionOf(document, 'Organizations and API keys'), 'tier');
+  assert.deepEqual(
+    rows.map(([tier, events]) => [plain(tier), Number(events)]),
+    Object.entries(tiers).map(([tier, { eventsPerMinute }]) => [tier, eventsPerMinute]),
+  );
+});
+
+test('how many keys an address may have made is as docs/http.md says', () => {
+  const { elsewhere, loopback } = signupLimits;
+  const [here, there] = [loopback, elsewhere].map(({ points, seconds }) => `${points} in ${seconds} s`);
+  const sentence = `One address may have ${there?.replace(' in', ' API keys made in')}, the machine itself ${here}.`;
+  assert.ok(document.includes(sentence), sentence);
+});
+
+test('the happenings of docs/http.md are those that are events', () => {
+  const section = sectionOf(document, 'What happens here, as events');
+  assert.ok(section.includes(builtInOrganizationId));
+  const named = [...section.matchAll(/`([a-z]+\.[a-z_]+)`/g)].map(([, action]) => action);
+  assert.deepEqual(named.sort(), happenings.toSorted());
 });
 
 test('the names of the cookies and the grace of a refresh are as docs/http.md says', () => {

@@ -40,7 +40,7 @@ interface Link {
 const parseMessage = /P[\s\S]{4}([a-z0-9]+)\0([^\0]*)\0/g;
 
 /** CommandComplete of the protocol; the answers before it only describe the statement. */
-const completion = /C[\s\S]{4}(?:COMMIT|INSERT|UPDATE)/;
+const completion = /C[\s\S]{4}(?:COMMIT|INSERT|UPDATE|SELECT 1)/;
 
 function asksFor(link: Link, bytes: Buffer, text: string): boolean {
   const sent = bytes.toString('latin1');

@@ -114,6 +114,18 @@ export async function startServer(environment: Environment): Promise<RunningServ
   }
 }
 
+/** Starts `worker` and waits until it delivers. */
+export async function startWorker(environment: Environment): Promise<Omit<RunningServer, 'url'>> {
+  const { child, seen, finished } = launch(['worker'], environment);
+  const deadline = performance.now() + startWithinMs;
+  while (!seen.stdout.includes('IronTrack delivers webhooks')) {
+    assert.equal(child.exitCode, null, `It ended instead of delivering: ${seen.stdout}${seen.stderr}`);
+    assert.ok(performance.now() < deadline, `It does not deliver: ${seen.stdout}${seen.stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return { output: () => seen.stdout + seen.stderr, signal: (name) => void child.kill(name), finished };
+}
+
 /** The address as DATABASE_URL has it; by TCP, as postgres.js knows no spelling for a Unix socket in a URL. */
 export function toUrl(address: DatabaseAddress): string {
   if (typeof address === 'string') return address;

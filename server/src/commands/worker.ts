@@ -1,0 +1,48 @@
+import { systemClock } from '../clock.ts';
+import { listenForChanges } from '../database/announcements.ts';
+import { openDatabase } from '../database/database.ts';
+import { openTelemetry } from '../telemetry/telemetry.ts';
+import { createWebhooks } from '../webhooks/webhooks.ts';
+import type { Command } from './command.ts';
+import { withDatabase } from './database-access.ts';
+
+/** One claims, one writes results, one tells workers; more would only wait. */
+const connections = 3;
+
+export const worker: Command = {
+  summary: 'Deliver webhooks until SIGTERM or SIGINT, beside a server with WEBHOOK_WORKER=off or to help it.',
+  options: {},
+  async run(_values, context) {
+    const asked = context.untilSignal();
+    await withDatabase(context, async ({ config, address, directAddress }) => {
+      const { level, format } = config.log;
+      const { log, print, metrics, close: closeTelemetry } = await openTelemetry({ level, format, fd: 1 });
+      const database = openDatabase({ address, poolSize: connections, timeoutMs: config.database.timeoutMs });
+      const webhooks = createWebhooks({
+        database,
+        clock: systemClock,
+        random: Math.random,
+        ...config.webhooks,
+        onAttempt: metrics.deliveryAttempted,
+        onFailure: (error) => log.error({ err: error }, 'Webhooks cannot be delivered at the moment.'),
+      });
+      const announcements = await listenForChanges(directAddress, {
+        changed(topic) {
+          if (topic === 'deliveries') webhooks.wake();
+        },
+        // What it does not hear it finds by itself, a little later.
+        disconnected: () => undefined,
+        connected: () => webhooks.wake(),
+      });
+      webhooks.start();
+      print('IronTrack delivers webhooks');
+      const reason = await asked;
+      log.info({ reason }, 'Draining: deliveries under way are finished, no others begun.');
+      await webhooks.close();
+      await announcements.close();
+      await database.close();
+      await closeTelemetry();
+    });
+    context.exit();
+  },
+};

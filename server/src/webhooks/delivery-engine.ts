@@ -1,0 +1,213 @@
+/** The delivery engine: claims what is due, attempts it, and writes down what came of it, all of it side by side. */
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/database.ts';
+import {
+  type Claim,
+  claimDeliveries,
+  dropDeliveries,
+  dropHomelessDeliveries,
+  selectEventTexts,
+} from './claims.sql.ts';
+import { composeBody } from './message.ts';
+import { type Answer, judge, type Outcome } from './outcome.ts';
+import type { Poster } from './post.ts';
+import { createResultWriter } from './result-writer.ts';
+import { writeResults } from './results.sql.ts';
+import { signMessage } from './signature.ts';
+
+export interface DeliveryEngine {
+  /** Something may be due: look now rather than at the next turn. */
+  wake(): void;
+  /** Claims no more, waits for what is under way, and leaves the rest to the next worker. */
+  close(): Promise<void>;
+  readonly underWay: number;
+}
+
+export type DeliveryOutcome = Outcome['kind'] | 'superseded';
+
+interface Needs {
+  database: Database;
+  poster: Poster;
+  clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
+  /** Attempts at once. */
+  concurrency: number;
+  onAttempt: (outcome: DeliveryOutcome, answer: Answer) => void;
+  /** The database failed; told once until it works again. */
+  onFailure: (error: unknown) => void;
+}
+
+/** Attempts of one organization at once: before others come first, and at most. */
+const share = 4;
+const most = 32;
+
+/** Longer than an attempt may take and its result may wait. */
+const leaseMs = 30_000;
+
+/** An address with this many failures in a row is left alone for a while, and then tried with one delivery. */
+const breakerThreshold = 10;
+const breakerOpenMs = 30_000;
+
+/** Looked for work at least this often: what wakes us may get lost, and retries fall due by themselves. */
+const pollMs = 500;
+const failedPollMs = 1_000;
+const homelessAtOnce = 1_000;
+
+/** In place of a request id, for whoever reads pg_stat_activity. */
+const statementOrigin = 'deliveries';
+
+/** Any text may be a type; what a header cannot hold is percent-encoded. */
+function toHeaderText(text: string): string {
+  return text.toWellFormed().replaceAll(/[^\x20-\x7e]/gu, encodeURIComponent);
+}
+
+/** Starts to deliver. */
+export function startDeliveryEngine(needs: Needs): DeliveryEngine {
+  const { database, poster, clock, concurrency } = needs;
+  // Planned at every turn: a plan that was made while the tables were small would read all of a flood.
+  const sql = database.forRequest(statementOrigin);
+  const writer = createResultWriter((results, news) => {
+    const now = clock();
+    const openUntil = new Date(now.getTime() + breakerOpenMs);
+    return writeResults(sql, results, news, { now, threshold: breakerThreshold, openUntil });
+  });
+  const underWay = new Map<string, number>();
+  let busy = 0;
+  let isClosing = false;
+  let isWoken = false;
+  let hasFailed = false;
+  let rouse: () => void = () => undefined;
+  let idle: () => void = () => undefined;
+
+  function wake(): void {
+    isWoken = true;
+    rouse();
+  }
+
+  function fail(error: unknown): void {
+    if (!hasFailed && !isClosing) needs.onFailure(error);
+    hasFailed = true;
+  }
+
+  async function pause(milliseconds: number): Promise<void> {
+    if (isWoken) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    rouse = resolve;
+    const timer = setTimeout(resolve, milliseconds);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  /** @returns whether there may be more to claim at once */
+  async function claim(): Promise<boolean> {
+    const free = concurrency - busy;
+    if (free <= 0) return false;
+    const now = clock();
+    const later = (milliseconds: number) => new Date(now.getTime() + milliseconds);
+    const { claims, chosen } = await claimDeliveries(
+      sql,
+      now,
+      { leasedUntil: later(leaseMs), probingUntil: later(breakerOpenMs) },
+      { free, spare: Math.max(0, Math.floor(concurrency / 2) - busy), share, most, underWay },
+    );
+    if (claims.length === 0) return chosen > 0;
+    const texts = await selectEventTexts(
+      sql,
+      claims.map(({ eventId }) => eventId),
+    );
+    const bodies = new Map(texts.map((event) => [event.id, { type: event.type, body: composeBody(event) }]));
+    const lost: string[] = [];
+    for (const each of claims) {
+      const message = bodies.get(each.eventId);
+      if (message === undefined) lost.push(each.eventId);
+      else void deliver(each, message);
+    }
+    if (lost.length > 0) await dropDeliveries(sql, lost);
+    return claims.length < chosen;
+  }
+
+  async function deliver(claimed: Claim, message: { type: string; body: string }): Promise<void> {
+    const { organizationId } = claimed;
+    busy += 1;
+    underWay.set(organizationId, (underWay.get(organizationId) ?? 0) + 1);
+    try {
+      const at = clock();
+      const answer = await attempt(claimed, message, at);
+      const outcome = judge(answer, claimed.attempts, needs.random());
+      const counted = await writer.write({ claim: claimed, at, answer, outcome });
+      needs.onAttempt(counted ? outcome.kind : 'superseded', answer);
+    } catch (error) {
+      // Not written down: the lease ends, and it is delivered once more.
+      fail(error);
+    } finally {
+      busy -= 1;
+      const left = (underWay.get(organizationId) ?? 1) - 1;
+      if (left === 0) underWay.delete(organizationId);
+      else underWay.set(organizationId, left);
+      if (busy === 0) idle();
+      wake();
+    }
+  }
+
+  function attempt(
+    claimed: Claim,
+    { type, body }: { type: string; body: string },
+    at: Date,
+  ): Promise<Answer> {
+    const { eventId, address, secret, previousSecret } = claimed;
+    const secrets = previousSecret === null ? [secret] : [secret, previousSecret];
+    return poster.post(
+      address,
+      {
+        'content-type': 'application/json',
+        'user-agent': 'IronTrack-Webhooks',
+        ...signMessage({ id: eventId, at, body }, secrets),
+        'x-event-id': eventId,
+        'x-event-type': toHeaderText(type),
+      },
+      body,
+    );
+  }
+
+  async function run(): Promise<void> {
+    let lastSweepAt = Number.NEGATIVE_INFINITY;
+    while (!isClosing) {
+      try {
+        isWoken = false;
+        while (!isClosing && (await claim()));
+        if (performance.now() - lastSweepAt >= pollMs) {
+          while (
+            !isClosing &&
+            (await dropHomelessDeliveries(sql, clock(), homelessAtOnce)) === homelessAtOnce
+          );
+          lastSweepAt = performance.now();
+        }
+        hasFailed = false;
+        await pause(pollMs);
+      } catch (error) {
+        fail(error);
+        isWoken = false;
+        await pause(failedPollMs);
+      }
+    }
+  }
+
+  const running = run();
+
+  return {
+    wake,
+    get underWay() {
+      return busy;
+    },
+    async close() {
+      isClosing = true;
+      wake();
+      await running;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      idle = resolve;
+      if (busy > 0) await promise;
+      poster.close();
+    },
+  };
+}
