@@ -142,6 +142,13 @@ export async function endLiveSessionsOfUser(
   return rows.map((row) => row.id);
 }
 
+/** Those that somebody ended a moment ago: this node may not have heard of it yet. */
+export async function selectSessionsEndedSince(sql: Sql, userId: string, since: Date): Promise<string[]> {
+  const rows = await sql<{ id: string }>`
+    select id from sessions where user_id = ${userId} and ended_at >= ${since}`;
+  return rows.map((row) => row.id);
+}
+
 interface SessionRow extends Omit<Session, 'createdAt' | 'lastSeenAt' | 'expiresAt' | 'current'> {
   createdAt: Date;
   lastSeenAt: Date;

@@ -21,6 +21,7 @@ import {
   findOwner,
   insertSession,
   selectLiveSessions,
+  selectSessionsEndedSince,
 } from './sessions.sql.ts';
 
 /** Why a session ended; kept in its row and in the audit trail. */
@@ -82,10 +83,22 @@ interface Needs {
   onReuse: () => void;
 }
 
+/** News of an ended session reaches every node well within this, or the node knows that it hears none. */
+const newsDelayMs = 10_000;
+
 export function createSessions(needs: Needs): Sessions {
   const { database, audit, clock, keyring, callers, randomBytes, lifetimes } = needs;
   const issueTokens = createTokenIssuer({ ...needs, accessTtlMs: lifetimes.accessTtlMs });
   const rotation = createRotation({ ...needs, issueTokens, idleTtlMs: lifetimes.refreshTtlMs });
+
+  /**
+   * Whoever ends all sessions expects none of them to be answered here any more: also one that another node has ended
+   * and whose news is still on the way.
+   */
+  async function withJustEnded(tx: Sql, userId: string, ids: readonly string[]): Promise<string[]> {
+    const since = new Date(clock().getTime() - newsDelayMs);
+    return [...new Set([...ids, ...(await selectSessionsEndedSince(tx, userId, since))])];
+  }
 
   async function endOne(
     sessionId: string,
@@ -171,12 +184,13 @@ export function createSessions(needs: Needs): Sessions {
           sessionId,
         }));
         await audit.recordAll(tx, source, events);
-        return ids;
+        return await withJustEnded(tx, subjectId, ids);
       });
       for (const id of ended) callers.forgetSession(id);
     },
 
-    endAllOfUser: (tx, userId, because) => endLiveSessionsOfUser(tx, userId, because, clock(), null),
+    endAllOfUser: async (tx, userId, because) =>
+      withJustEnded(tx, userId, await endLiveSessionsOfUser(tx, userId, because, clock(), null)),
 
     forget(userId, sessionIds) {
       callers.forgetUser(userId);
