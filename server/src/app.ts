@@ -169,6 +169,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   const events = createEvents({
     database,
     clock,
+    randomBytes,
     now: () => performance.now(),
     ingest: config.events.ingest,
     onFlush: metrics.eventsFlushed,
@@ -229,11 +230,12 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     clock: () => performance.now(),
     isSecure: config.cookies.secure,
   });
+  const report = createFailureLog(log, () => performance.now());
   const app = createServer({
     observer,
     compiler,
     trustedProxies: config.trustedProxies,
-    report: createFailureLog(log, () => performance.now()),
+    report,
   });
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
@@ -271,6 +273,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   mountApiKeys(app, { apiKeys, signup: config.keySignup });
   mountEvents(app, {
     events,
+    authenticateKey: keyHolders.authenticateKey,
+    report,
     storedStatus: config.events.storedStatus,
     limits: { ...tierLimits, refusal: (allowance) => tierLimitReached(allowance, clock()) },
   });

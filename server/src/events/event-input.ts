@@ -1,4 +1,5 @@
 /** Reads an event from the bytes it came in: checked, with its payload as it was written. */
+import { isAscii } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { mostPayloadBytes } from '@irontrack/contract/events.ts';
 import type { ValidationDetail } from '@irontrack/contract/problem-body.ts';
@@ -163,6 +164,8 @@ function readKey(written: string): string {
 
 function decode(bytes: unknown): string {
   if (!Buffer.isBuffer(bytes)) throw refuse('object_type', 'body', 'Should be a valid object');
+  // Most bodies are, and a string of them is half the size and twice as fast to search.
+  if (isAscii(bytes)) return bytes.toString('latin1');
   try {
     return decoder.decode(bytes);
   } catch {

@@ -10,16 +10,18 @@ import {
   StoredEvent,
 } from '@irontrack/contract/events.ts';
 import { Type } from '@sinclair/typebox';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../http/app.ts';
-import { readOrganization, setAllowance } from '../http/key-guard.ts';
+import { type AuthenticateKey, readOrganization, setAllowance } from '../http/key-guard.ts';
+import type { ReportFailure } from '../telemetry/failure-log.ts';
 import { type EventLimits, postBatch } from './event-batch.ts';
-import { readBatch, readEvent } from './event-input.ts';
-import { writeStored } from './event-json.ts';
-import { type Events, outcomeProblem } from './events.ts';
+import { readBatch } from './event-input.ts';
+import type { Events } from './events.ts';
+import { createPostShortcut, postEvent } from './post-event.ts';
 
 interface Needs {
   events: Events;
+  authenticateKey: AuthenticateKey;
+  report: ReportFailure;
   limits: EventLimits;
   /** 201, or 202 for clients that count nothing else as success. */
   storedStatus: 201 | 202;
@@ -37,11 +39,13 @@ const batchLimit = 8 * 1024 * 1024;
 const StoredText = Type.Unsafe<string>(StoredEvent);
 const DetailsText = Type.Unsafe<string>(EventDetails);
 
-export function mountEvents(app: App, { events, limits, storedStatus }: Needs): void {
+export function mountEvents(app: App, needs: Needs): void {
+  const { events, limits, storedStatus } = needs;
   const validate = app.validatorCompiler;
   /** Bodies of these routes are read from their bytes; their schemas are there for the documentation. */
   const validatorCompiler: typeof validate = (route) =>
     route.httpPart === 'body' || validate === undefined ? () => true : validate(route);
+  const take = createPostShortcut({ ...needs, route: '/api/events' });
 
   app.register(async (raw: App) => {
     raw.removeContentTypeParser('application/json');
@@ -52,7 +56,7 @@ export function mountEvents(app: App, { events, limits, storedStatus }: Needs): 
     raw.post(
       '/api/events',
       {
-        config,
+        config: { ...config, postShortcut: { take, bodyLimit: eventLimit } },
         bodyLimit: eventLimit,
         validatorCompiler,
         schema: {
@@ -63,7 +67,16 @@ export function mountEvents(app: App, { events, limits, storedStatus }: Needs): 
           response: { [storedStatus]: StoredText },
         },
       },
-      postEvent,
+      async (request, reply) => {
+        const { promise, resolve, reject } = Promise.withResolvers<string>();
+        postEvent(needs, readOrganization(request), request.body, request.headers['idempotency-key'], {
+          allow: (allowance) => setAllowance(reply.raw, allowance),
+          stored: resolve,
+          failed: reject,
+        });
+        const text = await promise;
+        return reply.code(storedStatus).header('content-type', json).send(text);
+      },
     );
 
     raw.post(
@@ -88,27 +101,6 @@ export function mountEvents(app: App, { events, limits, storedStatus }: Needs): 
       },
     );
   });
-
-  function postEvent(request: FastifyRequest, reply: FastifyReply): void {
-    const organization = readOrganization(request);
-    const key = request.raw.headers['idempotency-key'];
-    const input = readEvent(request.body, typeof key === 'string' ? key : undefined);
-    const taken = limits.take(organization);
-    setAllowance(reply.raw, taken);
-    if (!taken.isGranted) throw limits.refusal(taken);
-    const refused = events.post(organization.id, input, (outcome, event) => {
-      if (outcome.kind === 'stored') {
-        reply.code(storedStatus).header('content-type', json);
-        reply.send(writeStored(event, organization.id, input));
-      } else {
-        if (outcome.kind === 'failed') limits.giveBack(organization);
-        reply.send(outcomeProblem(outcome));
-      }
-    });
-    if (refused === undefined) return;
-    limits.giveBack(organization);
-    throw refused;
-  }
 
   app.get(
     '/api/events/:id',

@@ -71,6 +71,7 @@ export interface Events {
 interface Needs {
   database: Database;
   clock: Clock;
+  randomBytes: (size: number) => Buffer;
   /** A monotonic clock in milliseconds. */
   now: () => number;
   ingest: IngestLimits;
@@ -84,8 +85,16 @@ const clockSkewMs = 60_000;
 
 const replayedAtOnce = 2_000;
 
-export function createEvents({ database, clock, now, ingest: limits, onFlush, onDeliveries }: Needs): Events {
-  const identify = createEventIds(clock);
+export function createEvents({
+  database,
+  clock,
+  randomBytes,
+  now,
+  ingest: limits,
+  onFlush,
+  onDeliveries,
+}: Needs): Events {
+  const identify = createEventIds(clock, randomBytes);
   const ingest = createIngest({ sql: database.sql, limits, now, onFlush, onDeliveries });
 
   async function readAcknowledged(

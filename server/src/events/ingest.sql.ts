@@ -1,4 +1,4 @@
-import type { Sql } from '../database/sql.ts';
+import { part, type Sql } from '../database/sql.ts';
 
 /** An event on its way into the database. */
 export interface NewEvent {
@@ -25,9 +25,12 @@ export interface DedupMark {
 /** JSON text has no control characters but white space, so this one can stand between two. */
 const separator = '\x1f';
 
+/** Looking for a conflict costs an eighth of storing the event, and a new id has none. */
+const ifMissing = { first: part``, again: part`on conflict (id) do nothing` } as const;
+
 /**
- * Stores events, their dedup marks and their deliveries: one statement, so all of it or nothing. Run again with the
- * same events it changes nothing and says the same.
+ * Stores events, their dedup marks and their deliveries: one statement, so all of it or nothing. Run `again` with the
+ * same events it changes nothing that is there already, and says the same.
  *
  * @param events in the order of organization and dedup id, each pair once: one order of locks for all
  * @returns ids of the events whose dedup id belongs to another event, and how many deliveries were made
@@ -35,6 +38,7 @@ const separator = '\x1f';
 export async function insertEvents(
   sql: Sql,
   events: readonly NewEvent[],
+  run: 'first' | 'again',
 ): Promise<{ duplicates: readonly string[]; deliveries: number }> {
   const { ids, organizationIds, types, payloads, dedupIds, contentHashes, instants, targets } =
     toColumns(events);
@@ -58,7 +62,7 @@ export async function insertEvents(
       insert into events (id, organization_id, type, payload, dedup_id, created_at)
       select id, organization_id, type, payload, dedup_id, created_at from given
       where dedup_id is null or id in (select event_id from marked)
-      on conflict (id) do nothing
+      ${ifMissing[run]}
       returning id, organization_id, created_at
     ),
     queued as (

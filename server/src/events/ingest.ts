@@ -62,12 +62,6 @@ interface Held {
   followers: Held[] | undefined;
 }
 
-/**
- * A flusher beside another that runs waits for so many rows: a statement for a handful costs PostgreSQL nearly as much
- * as one for a hundred, and the one that runs is back within milliseconds.
- */
-const fewestBeside = 32;
-
 /** A statement whose end is not known is run again until its oldest event has waited so long. */
 const longestWaitMs = 10_000;
 const firstPauseMs = 50;
@@ -89,7 +83,6 @@ export function createIngest(settings: IngestSettings): Ingest {
 
   function schedule(): void {
     if (isScheduled || running >= limits.flushers) return;
-    if (running > 0 && queue.length - head < Math.min(fewestBeside, limits.batchRows)) return;
     isScheduled = true;
     // Everything that is read from the sockets in this turn of the loop goes along.
     setImmediate(start);
@@ -184,14 +177,16 @@ export function createIngest(settings: IngestSettings): Ingest {
   /** Runs the statement again when its end is not known: with the same ids that does no harm. */
   async function insertUntilAnswered(batch: readonly Held[], events: readonly NewEvent[]) {
     const lastTryMs = Math.min(...batch.map(({ queuedAtMs }) => queuedAtMs)) + longestWaitMs;
+    let turn: 'first' | 'again' = 'first';
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       try {
-        const result = await insertEvents(sql, events);
+        const result = await insertEvents(sql, events, turn);
         awaySinceMs = undefined;
         return result;
       } catch (error) {
         if (!isAway(error)) throw error;
         awaySinceMs ??= now();
+        turn = 'again';
         if (now() + pauseMs > lastTryMs) throw error;
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }

@@ -1,4 +1,6 @@
 /** Errors leave through here: one shape for all, and nothing in it that only the log may know. */
+
+import type { ServerResponse } from 'node:http';
 import type {
   EventApiProblemBody,
   EventApiValidationProblemBody,
@@ -52,6 +54,21 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .headers(problem.headers)
     .header('content-type', problemMediaType)
     .send(JSON.stringify(problemBody(problem, reply.request.id, reply.request.url)));
+}
+
+/** As the error handler, for what never came to Fastify: a route that is answered past it. */
+export function answerProblem(
+  response: ServerResponse,
+  requestId: string,
+  error: unknown,
+  url: string,
+): Problem {
+  const problem = asProblem(error);
+  const body = JSON.stringify(problemBody(problem, requestId, url));
+  const headers = { ...problem.headers, 'content-type': problemMediaType };
+  response.writeHead(problem.status, { ...headers, 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+  return problem;
 }
 
 /** The error handler of the application. */

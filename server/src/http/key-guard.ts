@@ -86,10 +86,21 @@ export function readOrganization(request: FastifyRequest): Organization {
 
 /** Says on the answer what is left of the minute; the last call before the answer counts. */
 export function setAllowance(response: ServerResponse, allowance: Allowance): void {
-  response.setHeader('x-ratelimit-limit', allowance.limit);
-  response.setHeader('x-ratelimit-remaining', allowance.remaining);
-  // Seconds since 1970, rounded up: whoever waits for it does not come too early.
-  response.setHeader('x-ratelimit-reset', Math.ceil(allowance.resetsAtMs / 1000));
+  const headers = writeAllowance(allowance);
+  for (let at = 0; at < headers.length; at += 2) response.setHeader(headers[at] ?? '', headers[at + 1] ?? '');
+}
+
+/** The same as names and values in turn. */
+export function writeAllowance({ limit, remaining, resetsAtMs }: Allowance): string[] {
+  return [
+    'x-ratelimit-limit',
+    String(limit),
+    'x-ratelimit-remaining',
+    String(remaining),
+    'x-ratelimit-reset',
+    // Seconds since 1970, rounded up: whoever waits for it does not come too early.
+    String(Math.ceil(resetsAtMs / 1000)),
+  ];
 }
 
 export function keyProblem(code: 'api-key-missing' | 'api-key-refused'): Problem {

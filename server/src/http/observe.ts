@@ -16,6 +16,7 @@ import {
   type StatusRecord,
   statusRecord,
 } from './observed-response.ts';
+import { createPostShortcuts } from './post-shortcut.ts';
 import { chooseWriteHead, prepareHead, type ResponseHead, type WriteHead } from './response-head.ts';
 
 /** A 200 that a shortcut found without waiting for anything. */
@@ -106,6 +107,7 @@ export function createObserver(options: ObserverOptions): Observer {
   const constantHeaders: string[] = securityHeaders.flat();
   if (options.isSecure)
     constantHeaders.push('strict-transport-security', 'max-age=63072000; includeSubDomains');
+  const posts = createPostShortcuts(constantHeaders);
   let isDraining = false;
   let entering: ObservedResponse | undefined;
 
@@ -211,6 +213,7 @@ export function createObserver(options: ObserverOptions): Observer {
           return;
         }
         if (!takePlace(response)) return;
+        if (request.method === 'POST' && !isDraining && posts.take(request, response)) return;
         entering = response;
         handler(request, response);
         entering = undefined;
@@ -239,6 +242,9 @@ export function createObserver(options: ObserverOptions): Observer {
 
     mount(app) {
       app.addHook('onRoute', ({ method, url, config }) => {
+        if (method === 'POST' && config?.postShortcut !== undefined) {
+          posts.add(url, { ...config.postShortcut, record: findRecord('POST', url) });
+        }
         if (method !== 'GET' || config?.shortcut === undefined) return;
         const mounted = {
           find: config.shortcut,

@@ -84,12 +84,19 @@ export class ObservedResponse extends ServerResponse {
   }
 
   /**
-   * Answers 200 in one go: what `writeHead` and `end` do, for a caller that keeps the head ready.
+   * Answers in one go: what `writeHead` and `end` do, for a caller that keeps the head ready.
    *
    * @param bytes length of the body, a text in UTF-8
+   * @param extra further headers, as names and values in turn
    */
-  answer(head: ResponseHead, body: string | Buffer, bytes: number, record: StatusRecord): void {
-    this.context.writePreparedHead(this, head, this.requestId, bytes);
+  answer(
+    head: ResponseHead,
+    body: string | Buffer,
+    bytes: number,
+    record: StatusRecord,
+    extra: readonly string[] = [],
+  ): void {
+    this.context.writePreparedHead(this, head, this.requestId, bytes, extra);
     // Told that it is latin1, node:http does not search head and body for wider characters: +4 % on /ping.
     if (typeof body === 'string') super.end(body, bytes === body.length ? 'latin1' : 'utf8');
     else super.end(body);

@@ -1,20 +1,25 @@
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import { Socket } from 'node:net';
 
-/** The head of a 200 that is ready but for its request id and its length. */
+/** A head that is ready but for its request id, its length and what differs from answer to answer. */
 export interface ResponseHead {
+  readonly status: number;
   /** Status line and header lines, each with its line end. */
   readonly text: string;
   /** The same headers as names and values in turn. */
   readonly list: readonly string[];
 }
 
-/** Puts a prepared head on a response that has no header yet; the caller ends it with a body of that many bytes. */
+/**
+ * Puts a prepared head on a response that has no header yet; the caller ends it with a body of that many bytes. The
+ * `extra` headers are names and values in turn, trusted like those of the head.
+ */
 export type WriteHead = (
   response: ServerResponse,
   head: ResponseHead,
   requestId: string,
   bytes: number,
+  extra: readonly string[],
 ) => void;
 
 /**
@@ -22,16 +27,21 @@ export type WriteHead = (
  *
  * @param headers names and values in turn, trusted: they are not checked for line ends again
  */
-export function prepareHead(headers: readonly string[]): ResponseHead {
-  let text = 'HTTP/1.1 200 OK\r\n';
-  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  return { text, list: headers };
+export function prepareHead(headers: readonly string[], status = 200): ResponseHead {
+  const text = appendLines(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`, headers);
+  return { status, text, list: headers };
+}
+
+function appendLines(text: string, headers: readonly string[]): string {
+  let lines = text;
+  for (let at = 0; at < headers.length; at += 2) lines += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  return lines;
 }
 
 /** Writes a prepared head through node's public interface, past the override that would add the constants again. */
-export const writePublicHead: WriteHead = (response, head, requestId, bytes) => {
-  const all = [...head.list, 'x-request-id', requestId, 'content-length', String(bytes)];
-  ServerResponse.prototype.writeHead.call(response, 200, all);
+export const writePublicHead: WriteHead = (response, head, requestId, bytes, extra) => {
+  const all = [...head.list, ...extra, 'x-request-id', requestId, 'content-length', String(bytes)];
+  ServerResponse.prototype.writeHead.call(response, head.status, all);
 };
 
 /**
@@ -43,9 +53,10 @@ export const writePublicHead: WriteHead = (response, head, requestId, bytes) => 
 export function chooseWriteHead(): WriteHead {
   const store = findStoreHeader();
   if (store === undefined) return writePublicHead;
-  return (response, head, requestId, bytes) => {
+  return (response, head, requestId, bytes, extra) => {
+    response.statusCode = head.status;
     Reflect.apply(store, response, [
-      `${head.text}x-request-id: ${requestId}\r\n`,
+      `${appendLines(head.text, extra)}x-request-id: ${requestId}\r\n`,
       ['content-length', String(bytes)],
     ]);
   };

@@ -21,7 +21,7 @@ export function createFailureLog(log: Log, clock: () => number): ReportFailure {
   return (error, requestId, route) => {
     const code = error instanceof Problem ? error.code : undefined;
     // Load, not failure: the client is told when to come back, and the metrics count it.
-    if (code === 'hash-queue-full' || code === 'not-ready') return;
+    if (code === 'hash-queue-full' || code === 'ingest-queue-full' || code === 'not-ready') return;
     if (code !== 'database-unavailable') {
       log.error({ err: error, requestId, route }, 'A request failed.');
       return;
