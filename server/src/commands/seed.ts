@@ -3,11 +3,6 @@ import { uuidv7 } from 'uuidv7';
 import { systemClock } from '../clock.ts';
 import { connectPool, type DatabaseAddress, inTransaction } from '../database/database.ts';
 import {
-  generatedEmail,
-  generateExercises,
-  mostGeneratedExercises,
-} from '../exercises/seed/generated-exercises.ts';
-import {
   analyzeGenerated,
   announceCatalog,
   copyExercises,
@@ -18,6 +13,11 @@ import {
   suspendTriggers,
   userExists,
 } from '../exercises/seed/generated-exercises.sql.ts';
+import {
+  generatedEmail,
+  generateExercises,
+  mostGeneratedExercises,
+} from '../exercises/seed/generated-exercises.ts';
 import { type Filled, fillCatalog } from '../exercises/seed/system-exercises.ts';
 import { insertMissingRoles } from '../roles/roles.sql.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';

@@ -1,6 +1,6 @@
 /**
  * POSTs that are answered past Fastify, for the one route that takes tens of thousands a second: the head is looked at,
- * the body is read, and what the route's owner answers is written with a prepared head. See docs/decisions/0010.
+ * the body is read, and what the route's owner answers is written with a prepared head. See docs/decisions/0011.
  */
 import type { IncomingMessage } from 'node:http';
 import { isEventApi } from './event-api.ts';
