@@ -38,8 +38,8 @@ export async function measureOnce(options: {
     { cores: cores.generator, interrupted: new AbortController().signal },
   );
   try {
-    await generator.run({ durationS: 1, ratePerS, measured: false });
-    return await generator.run({ durationS, ratePerS, measured: true });
+    await generator.run({ durationS: 1, ratePerS });
+    return await generator.run({ durationS, ratePerS });
   } finally {
     await generator.close();
   }

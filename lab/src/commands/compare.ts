@@ -177,7 +177,7 @@ async function measurePairs(
   const { ratePerS } = load;
   let answersPerS = Number.POSITIVE_INFINITY;
   for (const side of [a, b]) {
-    const warm = await side.measure({ durationS: Math.max(load.warmupS, 0.5), ratePerS, measured: false });
+    const warm = await side.measure({ durationS: Math.max(load.warmupS, 0.5), ratePerS });
     answersPerS = Math.min(answersPerS, warm.ratePerS);
   }
   // With fewer answers a block's mean would be mostly chance, and its P99 could not be judged.
@@ -185,8 +185,8 @@ async function measurePairs(
   const durationS = Math.min(Math.max(blockS, neededS), Math.max(longestBlockS, blockS));
   const measure = async (side: Side): Promise<RunMeasurement> => {
     context.interrupted.throwIfAborted();
-    await side.measure({ durationS: settleS, ratePerS, measured: false });
-    return side.measure({ durationS, ratePerS, measured: true });
+    await side.measure({ durationS: settleS, ratePerS });
+    return side.measure({ durationS, ratePerS });
   };
   const pairs: Pair[] = [];
   for (

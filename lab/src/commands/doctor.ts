@@ -89,8 +89,8 @@ async function measureGenerator(
       interrupted: context.interrupted,
     });
     try {
-      await generator.run({ durationS: 1, ratePerS: shape.ratePerS, measured: false });
-      return await generator.run({ durationS: phaseS, ratePerS: shape.ratePerS, measured: true });
+      await generator.run({ durationS: 1, ratePerS: shape.ratePerS });
+      return await generator.run({ durationS: phaseS, ratePerS: shape.ratePerS });
     } finally {
       await generator.close();
     }

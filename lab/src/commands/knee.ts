@@ -101,7 +101,7 @@ async function searchKnee(
     const shape: LoadShape = { ...load, loop: 'open', ratePerS };
     const neededS = Math.min(longestTryS, durationForP99(ratePerS));
     const durationS = fixedDuration ? load.durationS : Math.max(load.durationS, neededS);
-    const run = await bench.measure({ durationS, ratePerS, measured: true });
+    const run = await bench.measure({ durationS, ratePerS });
     const faults = judgeRun(run, shape, mostErrors);
     const p99Ms = decodeHistogram(run.response).percentileUs(0.99) / 1000;
     const met = p99Ms <= sloP99Ms && !faults.some(({ weight }) => weight === 'invalid');
@@ -114,11 +114,10 @@ async function searchKnee(
   // One hiccup must not end the search: a rate is beyond when it fails twice.
   const tryRate = async (ratePerS: number) => (await tryOnce(ratePerS)) || (await tryOnce(ratePerS));
   narrator.say('How much it does at most, as fast as it goes.');
-  await bench.measure({ durationS: Math.max(load.warmupS, 0.5), ratePerS: null, measured: false });
+  await bench.measure({ durationS: Math.max(load.warmupS, 0.5), ratePerS: null });
   const most = await bench.measure({
     durationS: Math.min(load.durationS, 5),
     ratePerS: null,
-    measured: false,
   });
   if (most.ok === 0) {
     const faults = judgeRun(most, { ...load, loop: 'closed', ratePerS: null }, mostErrors);

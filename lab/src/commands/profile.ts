@@ -124,7 +124,7 @@ async function openSubject(
     try {
       context.stderr.write(`Warming up for ${load.warmupS} s, then profiling for ${seconds} s under load.\n`);
       if (load.warmupS > 0) {
-        await bench.measure({ durationS: load.warmupS, ratePerS: load.ratePerS, measured: false });
+        await bench.measure({ durationS: load.warmupS, ratePerS: load.ratePerS });
       }
     } catch (error) {
       await bench.close();
@@ -134,7 +134,7 @@ async function openSubject(
       name: plan.name,
       target: findTarget(pid === undefined ? bench.pids() : listProcessTree(pid)),
       async load() {
-        const run = await bench.measure({ durationS: seconds, ratePerS: load.ratePerS, measured: true });
+        const run = await bench.measure({ durationS: seconds, ratePerS: load.ratePerS });
         return { answered: run.ok, seen: { kind: 'seconds', series: run.series } };
       },
       close: () => bench.close(),

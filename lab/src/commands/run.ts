@@ -122,7 +122,7 @@ async function addProfile(
     signal: context.interrupted,
     ...(inspectorUrl === undefined ? {} : { inspectorUrl }),
     async load() {
-      profilePass = await bench.measure({ durationS: seconds, ratePerS: load.ratePerS, measured: true });
+      profilePass = await bench.measure({ durationS: seconds, ratePerS: load.ratePerS });
       return { answered: profilePass.ok, seen: { kind: 'seconds', series: profilePass.series } };
     },
   });

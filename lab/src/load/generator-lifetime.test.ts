@@ -151,7 +151,7 @@ test('progress comes once a second and phases follow each other on one generator
   const { url } = await startOkServer(t);
   const generator = await openTestGenerator(t, { url });
   const seconds: number[] = [];
-  const phase = { durationS: 2, ratePerS: 100, measured: true };
+  const phase = { durationS: 2, ratePerS: 100 };
   const first = await generator.run(phase, ({ second, due }) => {
     seconds.push(second);
     assert.equal(due, 100);
@@ -170,7 +170,7 @@ test('an abort ends a running phase and the process, and says that it was interr
     { cores: null, interrupted: abort.signal },
   );
   setTimeout(() => abort.abort(), 300);
-  await assert.rejects(generator.run({ durationS: 60, ratePerS: 100, measured: true }), /Interrupted/);
+  await assert.rejects(generator.run({ durationS: 60, ratePerS: 100 }), /Interrupted/);
   await generator.close();
   assert.equal(isAlive(generator.pid), false);
   assert.ok(readTrace().includes('tearDown'));
@@ -181,7 +181,7 @@ test('a generator whose process dies says so instead of waiting', async (t) => {
   const generator = await openTestGenerator(t, { url });
   setTimeout(() => process.kill(generator.pid, 'SIGKILL'), 200);
   await assert.rejects(
-    generator.run({ durationS: 60, ratePerS: 100, measured: true }),
+    generator.run({ durationS: 60, ratePerS: 100 }),
     /The load generator was ended by SIGKILL/,
   );
   await delay(50);
@@ -239,7 +239,7 @@ test('a generator whose parent is killed tears its scenario down and ends', asyn
     const interrupted = new AbortController().signal;
     const generator = await openGenerator(${JSON.stringify(options)}, { cores: null, interrupted });
     process.stdout.write(generator.pid + '\\n');
-    await generator.run({ durationS: 60, ratePerS: 100, measured: true });`;
+    await generator.run({ durationS: 60, ratePerS: 100 });`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -30,8 +30,6 @@ export interface Phase {
   durationS: number;
   /** Requests a second; null for a closed loop. */
   ratePerS: number | null;
-  /** Keep the full measurement (series, steps); a warm-up needs only the summary. */
-  measured: boolean;
 }
 
 /** Once a second while a phase runs. */

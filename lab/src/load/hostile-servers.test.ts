@@ -141,7 +141,7 @@ test('a closed loop against a refused port ends, and counts its attempts', async
 test('a server that dies half-way leaves right answers before and failures after', async (t) => {
   const { url, server, sockets } = await startServer(t, (socket) => socket.write(answer));
   const generator = await openTestGenerator(t, { url });
-  const running = runPhase(generator, { durationS: 2, ratePerS: 200, measured: true });
+  const running = runPhase(generator, { durationS: 2, ratePerS: 200 });
   setTimeout(() => {
     server.close();
     for (const socket of sockets) socket.resetAndDestroy();
@@ -155,7 +155,7 @@ test('a server that dies half-way leaves right answers before and failures after
 test('a server that comes back is found again in the same phase', async (t) => {
   const first = await startServer(t, (socket) => socket.write(answer));
   const generator = await openTestGenerator(t, { url: first.url });
-  const running = runPhase(generator, { durationS: 3, ratePerS: 100, measured: true });
+  const running = runPhase(generator, { durationS: 3, ratePerS: 100 });
   setTimeout(() => {
     first.server.close();
     for (const socket of first.sockets) socket.resetAndDestroy();
@@ -188,7 +188,7 @@ test('bodies of 100 MB are too large without being read, and within a higher lim
     maxBodyBytes: 2 * size,
     load: { timeoutS: 5, connections: 2 },
   });
-  const read = await runPhase(generator, { durationS: 1, ratePerS: 4, measured: true });
+  const read = await runPhase(generator, { durationS: 1, ratePerS: 4 });
   assert.ok(read.ok >= 1, JSON.stringify(read.failures));
   assert.ok(read.bytesIn >= read.ok * size);
   const peakKib = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${generator.pid}/status`, 'utf8'))?.[1];
@@ -257,7 +257,7 @@ for (const load of [
     });
     const generator = await openTestGenerator(t, { url, load: { ...load, connections: 8, timeoutS: 0.1 } });
     const { ratePerS } = load;
-    const run = await generator.run({ durationS: 2, ratePerS, measured: true });
+    const run = await generator.run({ durationS: 2, ratePerS });
     assertAccounts(run);
     for (const kind of ['status', 'reset', 'truncated', 'protocol', 'timeout', 'too-large']) {
       assert.ok((run.failures[kind] ?? 0) > 0, `${kind} in ${JSON.stringify(run.failures)}`);

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault, LoadShape, RunMeasurement, RunResult } from '../result/result.ts';
 import { decodeHistogram } from '../stats/histogram.ts';
+import { isGeneratorLate, leastDeliveredShare, mostSteal } from '../stats/limits.ts';
 import { findMedianRun } from '../stats/median-run.ts';
 import { durationForP99, judgeSamples, judgeStability, type Stability } from '../stats/stability.ts';
 import { meanOf, stddevOf } from '../stats/summary.ts';
@@ -17,8 +18,6 @@ const steadyCv = 0.05;
 const mostRuns = 10;
 /** Runs are made longer for their P99 up to this; beyond, the report says that it cannot be judged. */
 const longestRunS = 120;
-/** Share of the rate below which a run says nothing about the rate it was asked for. */
-const leastDelivered = 0.99;
 
 export interface ProtocolOptions {
   load: LoadShape;
@@ -48,7 +47,7 @@ export async function followProtocol(bench: Bench, options: ProtocolOptions): Pr
     interrupted.throwIfAborted();
     const number = runs.length + 1;
     runs.push(
-      await bench.measure({ durationS, ratePerS: load.ratePerS, measured: true }, (progress) =>
+      await bench.measure({ durationS, ratePerS: load.ratePerS }, (progress) =>
         options.onProgress(number, progress),
       ),
     );
@@ -102,7 +101,7 @@ async function warmUp(bench: Bench, load: LoadShape, say: (line: string) => void
   const sliceS = Math.max(load.warmupS / warmupSlices, 0.25);
   const means: number[] = [];
   while (means.length < warmupSlices * longestWarmup) {
-    const run = await bench.measure({ durationS: sliceS, ratePerS: load.ratePerS, measured: false });
+    const run = await bench.measure({ durationS: sliceS, ratePerS: load.ratePerS });
     means.push(load.loop === 'open' ? run.response.meanUs : run.ratePerS);
     if (run.ok === 0) return;
     if (means.length >= warmupSlices && variationOf(means.slice(-3)) < steadyCv) return;
@@ -127,7 +126,7 @@ export function judgeRun(run: RunMeasurement | undefined, load: LoadShape, mostE
   } else if (failed > 0) {
     faults.push(doubt('errors', `${failed} of ${run.due} requests failed: ${kinds}.`));
   }
-  if (load.ratePerS !== null && run.deliveredShare < leastDelivered) {
+  if (load.ratePerS !== null && run.deliveredShare < leastDeliveredShare) {
     const share = percent(run.deliveredShare);
     faults.push(
       invalid('rate', `Only ${share} of the requests due at ${load.ratePerS}/s were answered in time.`),
@@ -140,7 +139,7 @@ export function judgeRun(run: RunMeasurement | undefined, load: LoadShape, mostE
   }
   const lagUs = readLagP99(run);
   const responseUs = decodeHistogram(run.response).percentileUs(0.99);
-  if (load.loop === 'open' && lagUs > 1000 && lagUs > responseUs / 5) {
+  if (load.loop === 'open' && isGeneratorLate(lagUs, responseUs)) {
     faults.push(
       doubt(
         'lag',
@@ -179,7 +178,7 @@ function judgeRuns(
     );
   }
   const steal = averageSteal(runs);
-  if (steal > 0.02) {
+  if (steal > mostSteal) {
     faults.push(doubt('noise', `Other machines took ${percent(steal)} of the cores while this ran.`));
   }
   return faults;

@@ -1,6 +1,7 @@
 /** The strip under the verdict: was the rate met, were the answers right, the runs stable, the machine quiet, the generator on time. */
 import type { Doctor, Fault, Result, RunMeasurement } from '../result/result.ts';
 import { decodeHistogram } from '../stats/histogram.ts';
+import { isGeneratorLate, leastDeliveredShare, mostNoise, mostSteal } from '../stats/limits.ts';
 import { formatCount, formatShare, formatUs } from './format-figures.ts';
 import { countFailures } from './measures.ts';
 import type { Tone } from './verdict-sentence.ts';
@@ -22,11 +23,6 @@ export const toneSymbols: Readonly<Record<Tone, string>> = {
   doubt: '!',
   plain: '\u2013',
 };
-
-/** A run that delivers less is invalid; wrk2 has been seen to deliver 75 % without a word. */
-const leastDeliveredShare = 0.99;
-/** Above this share of stolen or foreign CPU the figures get a doubt. */
-const mostQuietShare = 0.05;
 
 /** The five marks of a result under load; none for benchmarks of functions, whose table says it. */
 export function judgeValidity(result: Result): ValidityMark[] {
@@ -126,7 +122,7 @@ function judgeQuiet(
   const steal =
     lanes.length > 0 ? lanes.reduce((sum, lane) => sum + lane.steal, 0) / lanes.length : (doctor?.steal ?? 0);
   const noise = doctor?.noise ?? 0;
-  const tone = toneOf(faults, ['noise'], steal > mostQuietShare || noise > mostQuietShare ? 'doubt' : 'good');
+  const tone = toneOf(faults, ['noise'], steal > mostSteal || noise > mostNoise ? 'doubt' : 'good');
   const idle = doctor === null ? '' : `, ${formatShare(noise)} by neighbours when idle`;
   return { name, tone, word: pick(tone, 'quiet', 'noisy'), detail: `${formatShare(steal)} stolen${idle}` };
 }
@@ -143,8 +139,7 @@ function judgeLag(runs: readonly RunMeasurement[], faults: readonly Fault[]): Va
     return { name, tone: toneOf(faults, ['lag'], 'plain'), word: 'no lag kept', detail: 'nothing to judge' };
   const lag = p99(worst);
   const response = decodeHistogram(worst.response).percentileUs(0.99);
-  // A lag below a millisecond, or a tenth of what it is part of, changes nobody's mind.
-  const tone = toneOf(faults, ['lag'], lag > 1000 && lag > response / 10 ? 'doubt' : 'good');
+  const tone = toneOf(faults, ['lag'], isGeneratorLate(lag, response) ? 'doubt' : 'good');
   return { name, tone, word: pick(tone, 'on time', 'late'), detail: `lag P99 ${formatUs(lag)}` };
 }
 

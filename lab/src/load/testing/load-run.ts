@@ -54,7 +54,6 @@ export async function runLoad(t: TestContext, options: LoadRunOptions): Promise<
   const run = await runPhase(generator, {
     durationS: load.durationS,
     ratePerS: load.loop === 'open' ? load.ratePerS : null,
-    measured: true,
   });
   await generator.close();
   return run;
