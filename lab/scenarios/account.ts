@@ -139,14 +139,16 @@ export function readMember(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }
 
-function readText(answer: Answer, name: string): string {
+/** @throws Error when the answer has no such text */
+export function readText(answer: Answer, name: string): string {
   const value = readMember(answer.json(), name);
   if (typeof value !== 'string')
     throw new Error(`The answer holds no ${name}: ${answer.text().slice(0, 200)}`);
   return value;
 }
 
-function expect(answer: Answer, status: number): Answer {
+/** @throws Error when the answer has another status */
+export function expect(answer: Answer, status: number): Answer {
   if (answer.status === status) return answer;
   throw new Error(`Expected ${status}, got ${answer.status}: ${answer.text().slice(0, 200)}`);
 }

@@ -37,6 +37,7 @@ before(async () => {
       PORT: serviceUrl.port,
       DATABASE_URL: undefined,
       RATE_LIMIT: 'off',
+      WEBHOOK_ALLOW_PRIVATE: 'on',
       ARGON2_MEMORY_KIB: '64',
       ARGON2_PASSES: '1',
       LOG_LEVEL: 'warn',
@@ -129,6 +130,10 @@ const serviceExamples = [
   'profile-update',
   'openapi',
   'mixed',
+  'ingest',
+  'ingest-dedup',
+  'inbox',
+  'deliver',
 ];
 for (const name of serviceExamples) {
   test(`the service answers every step of the example ${name} rightly, in each phase of a run`, async () => {
@@ -190,7 +195,45 @@ test("the examples notice somebody else's answer, a lost or old token and a serv
   assert.match(judge(health, made, undefined, undefined), /cache is offline/);
 });
 
-for (const name of ['me', 'refresh', 'mixed']) {
+test('the examples notice a wrong original, a page that repeats an event and a delivery that failed', async () => {
+  const context = contextOf(serviceUrl);
+  const made = (status: number, body: unknown): Answer => ({
+    status,
+    headers: {},
+    text: () => JSON.stringify(body),
+    json: () => body,
+  });
+  const dedup = await readExample('ingest-dedup');
+  const shop = await dedup.setUp?.(context);
+  const till = await dedup.connect?.(context, shop, 0);
+  const repeat = dedup.steps.find(({ name }) => name === 'repeat');
+  assert.ok(repeat !== undefined);
+  const other = made(409, { event_id: 'another', payload_mismatch: false });
+  assert.equal(judge(repeat, other, till, shop), 'names another event');
+
+  const inbox = await readExample('inbox');
+  const apiKey = await inbox.setUp?.(context);
+  const reader = await inbox.connect?.(context, apiKey, 0);
+  const [page] = inbox.steps;
+  assert.ok(page !== undefined && typeof page.request === 'function');
+  page.request(reader, 0, apiKey);
+  const twice = made(200, { events: [{ id: 'b' }, { id: 'b' }], next_cursor: null });
+  assert.match(judge(page, twice, reader, apiKey), /repeats an event/);
+  page.request(reader, 1, apiKey);
+  const short = made(200, { events: [{ id: 'b' }, { id: 'a' }], next_cursor: null });
+  assert.equal(judge(page, short, reader, apiKey), 'ends after 2 of 1000 events');
+
+  const deliver = await readExample('deliver');
+  const lookUp = deliver.steps.find(({ name }) => name === 'look-up');
+  assert.ok(lookUp !== undefined);
+  const sender = { eventId: 'a', postedAtMs: Date.now() - 60_000, newest: {} };
+  const failed = made(200, { status: 'retrying', attempts: 1, last_error: 'Refused.' });
+  assert.equal(judge(lookUp, failed, sender, undefined), 'failed to deliver: Refused.');
+  const waiting = made(200, { status: 'pending', attempts: 0, last_error: null });
+  assert.equal(judge(lookUp, waiting, sender, undefined), 'has not delivered after 60 s');
+});
+
+for (const name of ['me', 'refresh', 'mixed', 'ingest-dedup', 'inbox', 'deliver']) {
   test(`under load, over two phases, every answer of the example ${name} is right`, async () => {
     const scenarioPath = fileURLToPath(new URL(`${name}.ts`, examples));
     const generator = await openGenerator(
