@@ -12,7 +12,9 @@ import { createKeyHolders } from './api-keys/key-holders.ts';
 import { createSignupLimit } from './api-keys/signup-limit.ts';
 import { mountAudit } from './audit/audit.routes.ts';
 import { createAudit } from './audit/audit.ts';
+import type { Counters } from './cache/counters.ts';
 import { createMemoryCache } from './cache/memory-cache.ts';
+import { createMemoryCounters } from './cache/memory-counters.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createHashQueue } from './crypto/hash-queue.ts';
@@ -67,6 +69,8 @@ export interface ServiceSettings {
   database: { address: DatabaseAddress; directAddress: DatabaseAddress };
   telemetry: Telemetry;
   loadSigningKey: () => Promise<SigningKey>;
+  /** Where attempts and events are counted for the limits. Unset: in this process. */
+  counters?: Counters;
   lifecycle: Lifecycle;
   clock: Clock;
   randomBytes: (size: number) => Buffer;
@@ -111,7 +115,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     randomBytes,
   });
   const cookies = createSessionCookies(config.cookies);
-  const limits = createAttemptLimits(config.rateLimit, metrics.limiterRefused);
+  const counters = settings.counters ?? createMemoryCounters(clock);
+  const limits = createAttemptLimits(config.rateLimit, counters, metrics.limiterRefused);
 
   const audit = createAudit({ database, clock });
   const keyring = createKeyring({
@@ -156,7 +161,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     randomBytes,
     forgetOrganization: organizations.forget,
   });
-  const tierLimits = createTierLimits(clock);
+  const tierLimits = createTierLimits(counters, clock);
   const keyHolders = createKeyHolders({ database, clock, organizations });
   const apiKeys = createApiKeys({
     database,
@@ -164,7 +169,9 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     clock,
     randomBytes,
     keyHolders,
-    signupLimit: createSignupLimit(config.rateLimit, () => metrics.limiterRefused('key', 'address')),
+    signupLimit: createSignupLimit(config.rateLimit, counters, () =>
+      metrics.limiterRefused('key', 'address'),
+    ),
   });
   const events = createEvents({
     database,

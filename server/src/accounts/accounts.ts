@@ -148,15 +148,14 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
     failure: ProblemCode,
     work: () => Promise<Result>,
   ): Promise<Result> {
+    const admission = await limits.admit(attempt);
     try {
-      await limits.admit(attempt);
       const result = await work();
-      await limits.refund(attempt);
+      await admission.refund();
       return result;
     } catch (error) {
-      const isCounted =
-        error instanceof Problem && (error.code === failure || error.code === 'too-many-attempts');
-      if (!isCounted) await limits.refund(attempt);
+      const isCounted = error instanceof Problem && error.code === failure;
+      if (!isCounted) await admission.refund();
       throw error;
     }
   }

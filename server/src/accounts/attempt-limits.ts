@@ -2,7 +2,7 @@
  * How often somebody may try. Counted per account, per address and per pair of both, so that guessing one account
  * from many addresses, many accounts from one address, and one account from one address are each slowed down.
  */
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Claim, Counters } from '../cache/counters.ts';
 import { networkOf } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 
@@ -46,74 +46,71 @@ export interface Attempt {
   isKnownAddress?: () => Promise<boolean>;
 }
 
+/** An attempt that may go ahead. */
+export interface Admission {
+  /** Gives back what the attempt took, since it turned out to be rightful. */
+  refund(): Promise<void>;
+}
+
 export interface AttemptLimits {
-  /** @throws Problem `too-many-attempts` with Retry-After in seconds */
-  admit(attempt: Attempt): Promise<void>;
-  /** Gives an attempt back that turned out to be rightful. */
-  refund(attempt: Attempt): Promise<void>;
+  /** @throws Problem `too-many-attempts` with Retry-After in seconds; what was counted by then stays counted */
+  admit(attempt: Attempt): Promise<Admission>;
+}
+
+interface ScopedClaim extends Claim {
+  readonly scope: Scope;
 }
 
 /** @param onRefusal for the metric: which call, and which of the three limits refused it */
 export function createAttemptLimits(
   isOn: boolean,
+  counters: Counters,
   onRefusal: (call: LimitedCall, scope: Scope) => void,
 ): AttemptLimits {
-  if (!isOn) return { admit: async () => undefined, refund: async () => undefined };
-
-  const limiters = new Map<string, RateLimiterMemory>();
-  for (const [call, scopes] of Object.entries(attemptLimits)) {
-    for (const [scope, { points, seconds }] of Object.entries(scopes)) {
-      const keyPrefix = `${call}:${scope}`;
-      limiters.set(keyPrefix, new RateLimiterMemory({ keyPrefix, points, duration: seconds }));
-    }
-  }
-
-  function limiterOf(call: LimitedCall, scope: Scope): RateLimiterMemory {
-    const limiter = limiters.get(`${call}:${scope}`);
-    if (limiter === undefined) throw new Error(`There is no limit for ${call} by ${scope}.`);
-    return limiter;
-  }
+  if (!isOn) return { admit: async () => ({ refund: async () => undefined }) };
 
   return {
     async admit(attempt) {
-      for (const [scope, key] of keysOf(attempt)) {
-        const refusal = await consume(limiterOf(attempt.call, scope), key);
-        if (refusal === undefined) continue;
-        if (scope === 'account' && (await attempt.isKnownAddress?.())) continue;
-        onRefusal(attempt.call, scope);
-        const seconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-        throw new Problem('too-many-attempts', `Too many attempts. Try again in ${seconds} s.`, {
-          headers: { 'retry-after': String(seconds) },
-        });
+      const claims = claimsOf(attempt);
+      const counts = await counters.takeEach(claims);
+      const last = counts.length - 1;
+      const refusal = counts[last];
+      const refused = claims[last];
+      if (refusal === undefined || refused === undefined || refusal.isGranted) {
+        return { refund: async () => counters.giveBack(claims) };
       }
-    },
-    async refund(attempt) {
-      await Promise.all(
-        [...keysOf(attempt)].map(([scope, key]) => limiterOf(attempt.call, scope).reward(key, 1)),
-      );
+      const taken = claims.slice(0, last);
+      const refund = async () => counters.giveBack(taken);
+      if (refused.scope === 'account' && (await isKnown(attempt, refund))) return { refund };
+      onRefusal(attempt.call, refused.scope);
+      const seconds = Math.max(1, Math.ceil(refusal.endsInMs / 1000));
+      throw new Problem('too-many-attempts', `Too many attempts. Try again in ${seconds} s.`, {
+        headers: { 'retry-after': String(seconds) },
+      });
     },
   };
+}
+
+/** When that cannot be found out, the attempt failed for a reason of ours. */
+async function isKnown({ isKnownAddress }: Attempt, refund: () => Promise<void>): Promise<boolean> {
+  try {
+    return (await isKnownAddress?.()) ?? false;
+  } catch (error) {
+    await refund();
+    throw error;
+  }
 }
 
 /**
  * Address, pair, account: what one address may do is used up before the account's own attempts are touched, so that a
  * flood from there takes at most the pair's share of them. Only attempts from many addresses use up an account.
  */
-function* keysOf({ account, address }: Attempt): Generator<[Scope, string]> {
-  if (address !== null) {
-    const network = networkOf(address);
-    yield ['address', network];
-    yield ['pair', `${network} ${account}`];
-  }
-  yield ['account', account];
-}
-
-async function consume(limiter: RateLimiterMemory, key: string): Promise<RateLimiterRes | undefined> {
-  try {
-    await limiter.consume(key);
-    return undefined;
-  } catch (refusal) {
-    if (refusal instanceof RateLimiterRes) return refusal;
-    throw refusal;
-  }
+function claimsOf({ call, account, address }: Attempt): ScopedClaim[] {
+  const claim = (scope: Scope, subject: string): ScopedClaim => {
+    const { points, seconds } = attemptLimits[call][scope];
+    return { scope, limit: { name: `${call}:${scope}`, points, windowMs: seconds * 1000 }, subject };
+  };
+  if (address === null) return [claim('account', account)];
+  const network = networkOf(address);
+  return [claim('address', network), claim('pair', `${network} ${account}`), claim('account', account)];
 }

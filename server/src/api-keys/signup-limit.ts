@@ -1,5 +1,5 @@
 /** How many keys one address may have made. */
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Claim, Counters } from '../cache/counters.ts';
 import { networkOf } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 
@@ -17,24 +17,24 @@ export interface SignupLimit {
   admit(address: string | null): Promise<void>;
 }
 
-export function createSignupLimit(isOn: boolean, onRefusal: () => void): SignupLimit {
+export function createSignupLimit(isOn: boolean, counters: Counters, onRefusal: () => void): SignupLimit {
   if (!isOn) return { admit: async () => undefined };
-  const { loopback, elsewhere } = signupLimits;
-  const local = new RateLimiterMemory({ points: loopback.points, duration: loopback.seconds });
-  const remote = new RateLimiterMemory({ points: elsewhere.points, duration: elsewhere.seconds });
   return {
     async admit(address) {
-      const isLocal = address === null || address === '::1' || address.startsWith('127.');
-      try {
-        await (isLocal ? local.consume('loopback') : remote.consume(networkOf(address)));
-      } catch (refusal) {
-        if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        onRefusal();
-        const seconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-        throw new Problem('too-many-attempts', `Too many keys were made. Try again in ${seconds} s.`, {
-          headers: { 'retry-after': String(seconds) },
-        });
-      }
+      const { isGranted, endsInMs } = await counters.take(claimOf(address));
+      if (isGranted) return;
+      onRefusal();
+      const seconds = Math.max(1, Math.ceil(endsInMs / 1000));
+      throw new Problem('too-many-attempts', `Too many keys were made. Try again in ${seconds} s.`, {
+        headers: { 'retry-after': String(seconds) },
+      });
     },
   };
+}
+
+function claimOf(address: string | null): Claim {
+  const isLocal = address === null || address === '::1' || address.startsWith('127.');
+  const { points, seconds } = isLocal ? signupLimits.loopback : signupLimits.elsewhere;
+  const limit = { name: isLocal ? 'key:loopback' : 'key:address', points, windowMs: seconds * 1000 };
+  return { limit, subject: isLocal ? '' : networkOf(address) };
 }

@@ -1,4 +1,5 @@
 /** Takes one event in, on the way through Fastify and on the short way past it: the same steps in the same order. */
+import { whenKnown } from '../cache/counters.ts';
 import { answerProblem } from '../http/errors.ts';
 import {
   type Allowance,
@@ -11,8 +12,8 @@ import {
 import { noteUser } from '../http/observe.ts';
 import type { PostReply, PostShortcut } from '../http/post-shortcut.ts';
 import type { ReportFailure } from '../telemetry/failure-log.ts';
-import type { EventLimits } from './event-batch.ts';
-import { readEvent } from './event-input.ts';
+import type { EventLimits, TakenEvent } from './event-batch.ts';
+import { type EventInput, readEvent } from './event-input.ts';
 import { writeStored } from './event-json.ts';
 import { type Events, outcomeProblem } from './events.ts';
 
@@ -21,15 +22,14 @@ interface PostEventNeeds {
   limits: EventLimits;
 }
 
-/** How an event is answered; each is called at most once. */
+/** How an event is answered: `stored` or `failed`, once. */
 interface EventReply {
-  /** What is left of the minute, before anything is answered. */
+  /** What is left of the minute, before anything is answered. The last call counts. */
   allow(allowance: Allowance): void;
   stored(body: string): void;
   failed(error: unknown): void;
 }
 
-/** @throws Problem when the event is refused before it is stored */
 export function postEvent(
   { events, limits }: PostEventNeeds,
   organization: Organization,
@@ -37,21 +37,35 @@ export function postEvent(
   idempotencyKey: string | string[] | undefined,
   reply: EventReply,
 ): void {
-  const input = readEvent(body, typeof idempotencyKey === 'string' ? idempotencyKey : undefined);
-  const taken = limits.take(organization);
-  reply.allow(taken);
-  if (!taken.isGranted) throw limits.refusal(taken);
-  const refused = events.post(organization.id, input, (outcome, event) => {
-    if (outcome.kind === 'stored') {
-      reply.stored(writeStored(event, organization.id, input));
-      return;
-    }
-    if (outcome.kind === 'failed') limits.giveBack(organization);
-    reply.failed(outcomeProblem(outcome));
-  });
-  if (refused === undefined) return;
-  limits.giveBack(organization);
-  throw refused;
+  function giveBack(taken: TakenEvent): void {
+    limits.giveBack(organization);
+    reply.allow({ ...taken, remaining: Math.min(taken.limit, taken.remaining + 1) });
+  }
+
+  function store(input: EventInput, taken: TakenEvent): void {
+    reply.allow(taken);
+    if (!taken.isGranted) throw limits.refusal(taken);
+    const refused = events.post(organization.id, input, (outcome, event) => {
+      if (outcome.kind === 'stored') {
+        reply.stored(writeStored(event, organization.id, input));
+        return;
+      }
+      if (outcome.kind === 'failed') giveBack(taken);
+      reply.failed(outcomeProblem(outcome));
+    });
+    if (refused === undefined) return;
+    giveBack(taken);
+    throw refused;
+  }
+
+  try {
+    const input = readEvent(body, typeof idempotencyKey === 'string' ? idempotencyKey : undefined);
+    const taken = limits.take(organization);
+    if (taken instanceof Promise) taken.then((late) => store(input, late)).catch(reply.failed);
+    else store(input, taken);
+  } catch (error) {
+    reply.failed(error);
+  }
 }
 
 interface ShortcutNeeds extends PostEventNeeds {
@@ -70,26 +84,21 @@ export function createPostShortcut(needs: ShortcutNeeds): PostShortcut {
 
   function take(organization: Organization, body: Buffer, reply: PostReply): void {
     const { raw } = reply;
-    let allowance: readonly string[] = [];
-    const failed = (error: unknown) => {
+    let allowance: Allowance | undefined;
+    const refuse = (error: unknown, left: Allowance) => {
+      setAllowance(raw, left);
       const { status } = answerProblem(raw, raw.requestId, error, route);
       if (status >= 500) report(error, raw.requestId, route);
     };
-    try {
-      postEvent(needs, organization, body, raw.req.headers['idempotency-key'], {
-        allow(left) {
-          allowance = writeAllowance(left);
-        },
-        stored: (text) => reply.send(storedStatus, allowance, text),
-        failed(error) {
-          setAllowance(raw, limits.allowanceOf(organization));
-          failed(error);
-        },
-      });
-    } catch (error) {
-      setAllowance(raw, limits.allowanceOf(organization));
-      failed(error);
-    }
+    postEvent(needs, organization, body, raw.req.headers['idempotency-key'], {
+      allow(left) {
+        allowance = left;
+      },
+      stored: (text) =>
+        reply.send(storedStatus, allowance === undefined ? [] : writeAllowance(allowance), text),
+      failed: (error) =>
+        void whenKnown(allowance ?? limits.allowanceOf(organization), (left) => refuse(error, left)),
+    });
   }
 
   return (request) => {

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { User } from '@irontrack/contract/users.ts';
 import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
+import type { Soon } from '../cache/counters.ts';
 import { Problem } from '../problem.ts';
 import type { App } from './app.ts';
 import { readCookie, type SessionCookies } from './cookies.ts';
@@ -38,7 +39,7 @@ declare module 'fastify' {
 interface GuardSettings {
   authenticate: Authenticate;
   authenticateKey: AuthenticateKey;
-  allowanceOf: (organization: Organization) => Allowance;
+  allowanceOf: (organization: Organization) => Soon<Allowance>;
   cookies: SessionCookies;
   allowedOrigins: ReadonlySet<string>;
 }

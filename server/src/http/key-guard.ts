@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Tier } from '@irontrack/contract/organizations.ts';
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
+import { type Soon, whenKnown } from '../cache/counters.ts';
 import { Problem } from '../problem.ts';
 import { noteUser } from './observe.ts';
 
@@ -40,7 +41,7 @@ declare module 'fastify' {
 
 interface KeyGuardSettings {
   authenticateKey: AuthenticateKey;
-  allowanceOf: (organization: Organization) => Allowance;
+  allowanceOf: (organization: Organization) => Soon<Allowance>;
 }
 
 export function createKeyGuard({ authenticateKey, allowanceOf }: KeyGuardSettings): onRequestHookHandler {
@@ -48,14 +49,16 @@ export function createKeyGuard({ authenticateKey, allowanceOf }: KeyGuardSetting
     request: FastifyRequest,
     response: ServerResponse,
     organization: Organization | undefined,
-  ): Problem | undefined {
+  ): Soon<Problem | undefined> {
     if (organization === undefined) return keyProblem('api-key-refused');
     // Asked again when the body is there, and nearly always with the same answer.
     if (request.organization === organization) return undefined;
     request.organization = organization;
     noteUser(response, organization.id);
-    setAllowance(response, allowanceOf(organization));
-    return undefined;
+    return whenKnown(allowanceOf(organization), (allowance) => {
+      setAllowance(response, allowance);
+      return undefined;
+    });
   }
   return (request, reply, done) => {
     const key = readApiKey(request);
@@ -64,11 +67,12 @@ export function createKeyGuard({ authenticateKey, allowanceOf }: KeyGuardSetting
       return;
     }
     const organization = authenticateKey(key);
-    if (organization instanceof Promise) {
-      organization.then((found) => done(admit(request, reply.raw, found)), done);
-      return;
-    }
-    done(admit(request, reply.raw, organization));
+    const problem =
+      organization instanceof Promise
+        ? organization.then((found) => admit(request, reply.raw, found))
+        : admit(request, reply.raw, organization);
+    if (problem instanceof Promise) problem.then(done, done);
+    else done(problem);
   };
 }
 

@@ -1,5 +1,13 @@
 /** How many events an organization may send: a counted window of 60 s that begins with its first event. */
-import { tiers } from '@irontrack/contract/organizations.ts';
+import { type Tier, tiers } from '@irontrack/contract/organizations.ts';
+import {
+  type Claim,
+  type Count,
+  type Counters,
+  type Limit,
+  type Soon,
+  whenKnown,
+} from '../cache/counters.ts';
 import type { Clock } from '../clock.ts';
 import type { Allowance, Organization } from '../http/key-guard.ts';
 import { Problem } from '../problem.ts';
@@ -11,69 +19,49 @@ export interface Taken extends Allowance {
 
 export interface TierLimits {
   /** What is left, taking nothing. */
-  allowanceOf(organization: Organization): Allowance;
+  allowanceOf(organization: Organization): Soon<Allowance>;
   /** Takes one event. Call it once an event, before anything is stored. */
-  take(organization: Organization): Taken;
+  take(organization: Organization): Soon<Taken>;
   /** Gives an event back that was not stored for a reason of ours. */
   giveBack(organization: Organization): void;
 }
 
-interface Window {
-  startedAtMs: number;
-  count: number;
-}
+const windowMs = 60_000;
 
-export const windowMs = 60_000;
+/** One name for all tiers: a tier that is changed within the window counts what was sent already. */
+const limitOf = (tier: Tier): Limit => ({ name: 'event', points: tiers[tier].eventsPerMinute, windowMs });
 
-/** Counted in this process. */
-export function createTierLimits(clock: Clock): TierLimits {
-  const windows = new Map<string, Window>();
-  let sweptAtMs = 0;
+const limits: Readonly<Record<Tier, Limit>> = {
+  free: limitOf('free'),
+  pro: limitOf('pro'),
+  business: limitOf('business'),
+  enterprise: limitOf('enterprise'),
+};
 
-  function isOver(window: Window, nowMs: number): boolean {
-    // A clock that was set back must not leave a window open for hours.
-    return nowMs >= window.startedAtMs + windowMs || nowMs < window.startedAtMs - windowMs;
-  }
+const claimOf = ({ id, tier }: Organization): Claim => ({ limit: limits[tier], subject: id });
 
-  function findWindow(id: string, nowMs: number): Window | undefined {
-    const window = windows.get(id);
-    return window === undefined || isOver(window, nowMs) ? undefined : window;
-  }
-
-  function sweep(nowMs: number): void {
-    if (Math.abs(nowMs - sweptAtMs) < windowMs) return;
-    sweptAtMs = nowMs;
-    for (const [id, window] of windows) if (isOver(window, nowMs)) windows.delete(id);
-  }
-
-  function allowance({ tier }: Organization, window: Window | undefined, nowMs: number): Allowance {
-    const limit = tiers[tier].eventsPerMinute;
+/** @param clock of this node, by which answers say when the window ends */
+export function createTierLimits(counters: Counters, clock: Clock): TierLimits {
+  function toTaken({ points }: Limit, { isGranted, used, endsInMs }: Count): Taken {
     return {
-      limit,
-      remaining: Math.max(0, limit - (window?.count ?? 0)),
-      resetsAtMs: (window?.startedAtMs ?? nowMs) + windowMs,
+      isGranted,
+      limit: points,
+      remaining: Math.max(0, points - used),
+      resetsAtMs: clock().getTime() + endsInMs,
     };
   }
-
   return {
     allowanceOf(organization) {
-      const nowMs = clock().getTime();
-      return allowance(organization, findWindow(organization.id, nowMs), nowMs);
+      const claim = claimOf(organization);
+      return whenKnown(counters.read(claim), (count) => toTaken(claim.limit, count));
     },
     take(organization) {
-      const nowMs = clock().getTime();
-      sweep(nowMs);
-      const window = findWindow(organization.id, nowMs) ?? { startedAtMs: nowMs, count: 0 };
-      const isGranted = window.count < tiers[organization.tier].eventsPerMinute;
-      if (isGranted) {
-        window.count += 1;
-        windows.set(organization.id, window);
-      }
-      return { isGranted, ...allowance(organization, window, nowMs) };
+      const claim = claimOf(organization);
+      return whenKnown(counters.take(claim), (count) => toTaken(claim.limit, count));
     },
     giveBack(organization) {
-      const window = findWindow(organization.id, clock().getTime());
-      if (window !== undefined && window.count > 0) window.count -= 1;
+      // Never fails, and nobody has to wait for it.
+      void counters.giveBack([claimOf(organization)]);
     },
   };
 }

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { declareCounterTests } from './counters.conformance.ts';
+import { createMemoryCounters } from './memory-counters.ts';
+
+function setUp() {
+  let nowMs = Date.parse('2026-01-31T09:30:00Z');
+  const counters = createMemoryCounters(() => new Date(nowMs));
+  return {
+    counters,
+    others: [],
+    pass: async (milliseconds: number) => {
+      nowMs += milliseconds;
+    },
+  };
+}
+
+declareCounterTests(async () => setUp());
+
+const limit = { name: 'sign-in', points: 1, windowMs: 60_000 };
+
+test('what is counted in this process is known at once', () => {
+  const { counters } = setUp();
+  const claim = { limit, subject: 'somebody' };
+  assert.deepEqual(counters.take(claim), { isGranted: true, used: 1, endsInMs: 60_000 });
+  assert.deepEqual(counters.takeEach([claim]), [{ isGranted: false, used: 1, endsInMs: 60_000 }]);
+});
+
+test('a clock that is set back by an hour locks nobody out', async () => {
+  const { counters, pass } = setUp();
+  const claim = { limit, subject: 'somebody' };
+  counters.take(claim);
+  await pass(-3_600_000);
+  assert.ok(counters.take(claim).isGranted);
+});
+
+test('windows that are over do not pile up', async () => {
+  const { counters, pass } = setUp();
+  for (let minute = 0; minute < 10; minute += 1) {
+    for (let index = 0; index < 1_000; index += 1) counters.take({ limit, subject: `${minute} ${index}` });
+    await pass(60_000);
+  }
+  assert.ok(counters.size <= 2_000, `${counters.size}`);
+});
