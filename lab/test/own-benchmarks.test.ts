@@ -34,6 +34,7 @@ test('Every benchmark of the service runs, and each endpoint answers as it shoul
     'access token verify',
     'refresh token rotate',
     'serialise 50 exercises',
+    'join 50 exercises at hand',
     'GET /health',
     'GET /api/v1/openapi.json',
     'POST /api/v1/auth/register',

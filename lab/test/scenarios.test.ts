@@ -134,6 +134,8 @@ const serviceExamples = [
   'ingest-dedup',
   'inbox',
   'deliver',
+  'exercises',
+  'exercises-cold',
 ];
 for (const name of serviceExamples) {
   test(`the service answers every step of the example ${name} rightly, in each phase of a run`, async () => {
@@ -159,6 +161,27 @@ test('the mix is 80 me, 10 sessions, 5 refreshes, 3 changes of the profile and 2
       ['signin', 2],
     ],
   );
+});
+
+test('the examples of lists notice a page that is too short, too long or finds something else', async () => {
+  const made = (page: object): Answer => ({ status: 200, headers: {}, text: () => '', json: () => page });
+  const [first] = (await readExample('exercises')).steps;
+  assert.ok(first !== undefined);
+  assert.match(judge(first, made({ items: [{}], total: 95 }), {}, undefined), /^lists 1 exercises/);
+  assert.match(judge(first, made({ items: [], total: 0 }), {}, undefined), /^lists 0 exercises/);
+
+  const { steps } = await readExample('exercises-cold');
+  const reader = { size: 1, word: 'press', cursor: 'before' };
+  const found = made({ items: [{ name: 'Bench PRESS' }, { name: 'Squat' }], next_cursor: null });
+  const verdicts = steps.map((step) => [step.name, judge(step, found, reader, undefined)]);
+  assert.deepEqual(verdicts, [
+    ['plain', 'lists 2 exercises, not 1'],
+    ['cursor', 'lists 2 exercises, not 1'],
+    ['search', 'found Squat by press'],
+    ['category', 'lists 2 exercises, not 1'],
+    ['muscle', 'lists 2 exercises, not 1'],
+  ]);
+  assert.equal(reader.cursor, '');
 });
 
 test("the examples notice somebody else's answer, a lost or old token and a service that is half down", async () => {
@@ -233,7 +256,7 @@ test('the examples notice a wrong original, a page that repeats an event and a d
   assert.equal(judge(lookUp, waiting, sender, undefined), 'has not delivered after 60 s');
 });
 
-for (const name of ['me', 'refresh', 'mixed', 'ingest-dedup', 'inbox', 'deliver']) {
+for (const name of ['me', 'refresh', 'mixed', 'exercises-cold', 'ingest-dedup', 'inbox', 'deliver']) {
   test(`under load, over two phases, every answer of the example ${name} is right`, async () => {
     const scenarioPath = fileURLToPath(new URL(`${name}.ts`, examples));
     const generator = await openGenerator(

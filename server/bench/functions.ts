@@ -3,8 +3,8 @@
  * needs nothing of the lab. server/src/crypto/token-costs.bench.ts takes the tokens further apart.
  */
 import { randomBytes } from 'node:crypto';
-import { Type } from '@sinclair/typebox';
-import fastJson from 'fast-json-stringify';
+import { Exercise } from '@irontrack/contract/exercises.ts';
+import buildSerializer from 'fast-json-stringify';
 import { createAccessTokenIssuer, verifyAccessToken } from '../src/crypto/access-token.ts';
 import { createHashQueue } from '../src/crypto/hash-queue.ts';
 import { createPasswordHasher } from '../src/crypto/password-hash.ts';
@@ -16,6 +16,10 @@ import {
   tagMatches,
 } from '../src/crypto/refresh-token.ts';
 import { createSigningKey } from '../src/crypto/signing-key.ts';
+import { type ExerciseRow, toExercise } from '../src/exercises/exercise-row.ts';
+import { slugOf } from '../src/exercises/names.ts';
+import { joinPage, pageItem } from '../src/exercises/page-cache.ts';
+import { seedExercises } from '../src/exercises/seed/seed-exercises.ts';
 
 const nowSeconds = 1_800_000_000;
 const id = '01890a5d-ac96-774b-bcce-b302099a8057';
@@ -46,50 +50,35 @@ function rotate(): string {
   return createSuccessor(refresh.tagKey, presented, randomBytes(32)).token;
 }
 
-/** The exercises have no contract yet; this is the size and the mix of fields they will have. */
-const exercise = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  description: Type.String(),
-  muscleGroups: Type.Array(Type.String()),
-  equipment: Type.Union([Type.String(), Type.Null()]),
-  difficulty: Type.String(),
-  sets: Type.Integer(),
-  repetitions: Type.Integer(),
-  restSeconds: Type.Integer(),
-  weightKg: Type.Union([Type.Number(), Type.Null()]),
-  isPublic: Type.Boolean(),
-  createdAt: Type.String(),
-  updatedAt: Type.String(),
-});
-const page = Type.Object({
-  items: Type.Array(exercise),
-  limit: Type.Integer(),
-  offset: Type.Integer(),
-  total: Type.Integer(),
-});
-const serialize = fastJson(page);
-const exercises = {
-  items: Array.from({ length: 50 }, (_, index) => ({
+/** The serialiser of the service, and 50 of the exercises that come with it, as the first page of the catalog shows. */
+const serializeExercise = buildSerializer(Exercise);
+const exerciseRows = seedExercises.slice(0, 50).map((exercise, index): ExerciseRow => {
+  const items = (names: readonly string[]) =>
+    names.length === 0 ? null : names.map((name, place) => ({ id: place + 1, name }));
+  return {
     id: `01890a5d-ac96-774b-bcce-b302099a80${String(index).padStart(2, '0')}`,
-    name: `Barbell back squat, variation ${index}`,
-    description:
-      'Stand with the bar on your upper back, "brace", sit down between your hips until the thighs are level, and drive up through the whole foot.',
-    muscleGroups: ['quadriceps', 'glutes', 'adductors', 'core'],
-    equipment: index % 3 === 0 ? null : 'barbell',
-    difficulty: 'intermediate',
-    sets: 5,
-    repetitions: 5,
-    restSeconds: 180,
-    weightKg: index % 3 === 0 ? null : 82.5,
-    isPublic: true,
-    createdAt: '2026-01-31T09:30:00.000Z',
-    updatedAt: '2026-02-28T18:05:12.345Z',
-  })),
-  limit: 50,
-  offset: 0,
-  total: 1_234,
-};
+    name: exercise.name,
+    primaryMuscles: items(exercise.primary),
+    secondaryMuscles: items(exercise.secondary),
+    force: exercise.force,
+    difficultyLevel: exercise.level,
+    mechanic: exercise.mechanic,
+    equipment: items(exercise.equipment),
+    category: exercise.category,
+    instructions: exercise.steps.join('\n'),
+    imagePathStart: null,
+    imagePathEnd: null,
+    tags: items(exercise.tags),
+    slug: slugOf(exercise.name),
+    createdBy: null,
+    createdAt: new Date('2026-01-31T09:30:00.000Z'),
+    updatedAt: new Date('2026-02-28T18:05:12.345Z'),
+  };
+});
+const members = JSON.stringify({ limit: 50, offset: 0, total: seedExercises.length, next_cursor: null });
+
+const toItem = (row: ExerciseRow) => pageItem(Buffer.from(serializeExercise(toExercise(row, ''))));
+const knownItems = exerciseRows.map(toItem);
 
 export async function setUp(): Promise<void> {
   storedHash = await hasher.hash(password);
@@ -115,5 +104,7 @@ export const benchmarks = [
   },
   { name: 'refresh token create', run: () => createFirstRefreshToken(id, randomBytes).token },
   { name: 'refresh token rotate', run: rotate },
-  { name: 'serialise 50 exercises', run: () => serialize(exercises) },
+  // What a page costs of which nothing is at hand, and one whose items are.
+  { name: 'serialise 50 exercises', run: () => joinPage(exerciseRows.map(toItem), members).body },
+  { name: 'join 50 exercises at hand', run: () => joinPage(knownItems, members).body },
 ];

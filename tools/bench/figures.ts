@@ -1,10 +1,10 @@
 /**
  * Measures every figure of docs/performance.md on this machine and prints it as Markdown. Needs wrk and two cores.
- * One part at a time, some minutes each: ping me log refresh passwords costs pressure start memory. Without a name, all.
+ * One part at a time, some minutes each: ping me lists largeLists log refresh passwords costs pressure start memory. Without a name, all.
  *
  * node tools/bench/figures.ts [part ...]
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { argon2 } from 'node:crypto';
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -12,64 +12,35 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { hash } from '@node-rs/argon2';
-import {
-  descendants,
-  enter,
-  residentMb,
-  type Serving,
-  type ServingOptions,
-  startServing,
-} from './serving.ts';
+import { compareWithBare } from './beside-bare.ts';
+import { measureLists } from './lists.ts';
+import { descendants, enter, residentMb, type Serving, startServing, withServing } from './serving.ts';
+import { describe } from './spread.ts';
 import { readThreadCpuMs, subtract } from './thread-cpu.ts';
 
 const run = promisify(execFile);
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-async function withServing<Result>(options: ServingOptions, work: (serving: Serving) => Promise<Result>) {
-  const serving = await startServing(options);
-  try {
-    return await work(serving);
-  } finally {
-    await serving.stop();
-  }
-}
-
-async function compareWithBare(serving: Serving, path: string, headers: string[], others: string[] = []) {
-  const target = `${serving.url}${path}`;
-  const headerOptions = headers.flatMap((line) => ['--header', line]);
-  const port = '19911';
-  const bare = spawn(
-    'taskset',
-    ['-c', '0', process.execPath, here('bare.ts'), '--port', port, '--like', target, ...headerOptions],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  await new Promise((resolve) => bare.stdout.once('data', resolve));
-  try {
-    const pids = ['--pid', `bare=${bare.pid}`, '--pid', `ours=${serving.pid}`];
-    const targets = [`bare=http://127.0.0.1:${port}${path}`, `ours=${target}`, ...others];
-    const args = [here('compare.ts'), '--rounds', '15', ...headerOptions, ...pids, ...targets];
-    say((await run(process.execPath, args)).stdout);
-  } finally {
-    bare.kill('SIGTERM');
-  }
-}
-
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   async ping() {
     say('\n### GET /ping\n');
-    await withServing({ core: 0 }, (serving) => compareWithBare(serving, '/ping', []));
+    await withServing({ core: 0 }, (serving) => compareWithBare(say, serving, '/ping', []));
   },
 
   async me() {
     await withServing({ core: 0 }, async (serving) => {
       const { accessToken } = await enter(serving.url);
       say('\n### GET /api/v1/access/me by cookie\n');
-      await compareWithBare(serving, '/api/v1/access/me', [`cookie: access_token=${accessToken}`]);
+      await compareWithBare(say, serving, '/api/v1/access/me', [`cookie: access_token=${accessToken}`]);
       say('\n### GET /api/v1/access/me by bearer\n');
-      await compareWithBare(serving, '/api/v1/access/me', [`authorization: Bearer ${accessToken}`]);
+      await compareWithBare(say, serving, '/api/v1/access/me', [`authorization: Bearer ${accessToken}`]);
     });
   },
+
+  lists: () => measureLists(say, 1_000),
+
+  largeLists: () => measureLists(say, 500_000),
 
   async log() {
     say('\n### The request log: /ping without it (warn) beside /ping with it (info)\n');
@@ -280,13 +251,6 @@ async function repeat(lanes: number, seconds: number, work: () => Promise<unknow
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   return (done * 1000) / (performance.now() - startedAt);
-}
-
-function describe(sample: readonly number[], digits = 0): string {
-  const sorted = sample.toSorted((a, b) => a - b);
-  const at = (share: number) =>
-    (sorted[Math.round((sorted.length - 1) * share)] ?? Number.NaN).toFixed(digits);
-  return `median ${at(0.5)} (${at(0)}-${at(1)}, n ${sorted.length})`;
 }
 
 const wanted = process.argv.slice(2);

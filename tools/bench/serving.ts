@@ -65,6 +65,19 @@ export async function startServing(options: ServingOptions = {}): Promise<Servin
   };
 }
 
+/** Starts the service, works with it, and stops it whatever came of the work. */
+export async function withServing<Result>(
+  options: ServingOptions,
+  work: (serving: Serving) => Promise<Result>,
+): Promise<Result> {
+  const serving = await startServing(options);
+  try {
+    return await work(serving);
+  } finally {
+    await serving.stop();
+  }
+}
+
 async function firstAnswer(child: ChildProcess, url: string): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`The service ended with ${child.exitCode}.`);
