@@ -157,9 +157,10 @@ function following(after: CursorPosition | undefined, { orderBy, sortOrder }: Li
   if (after === undefined) return part``;
   const { value, id } = after;
   const than = sortOrder === 'asc' ? part`>` : part`<`;
+  // As text first: the client would send a timestamptz as a Date, without its microseconds.
   return orderBy === 'name'
     ? part`and (e.name_key, e.id) ${than} (${value}, ${id}::uuid)`
-    : part`and (e.created_at, e.id) ${than} (${value}::timestamptz, ${id}::uuid)`;
+    : part`and (e.created_at, e.id) ${than} (${value}::text::timestamptz, ${id}::uuid)`;
 }
 
 function matching(filter: ListFilter): SqlPart {

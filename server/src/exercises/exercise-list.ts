@@ -11,7 +11,10 @@ import {
   selectPage,
 } from './exercise-list.sql.ts';
 import { type ExerciseRow, toExercise } from './exercise-row.ts';
+import { emptyHalf, type Half } from './half.ts';
+import { createHalfStore } from './half-store.ts';
 import type { ListQuery } from './list-query.ts';
+import { mergeHalves } from './merge-halves.ts';
 import {
   type ItemCache,
   joinPage,
@@ -24,7 +27,7 @@ import {
 
 export interface ExerciseList {
   read(callerId: string, query: ListQuery, requestId: string): Promise<Page>;
-  /** The page, if it is at hand. */
+  /** The page, if it is at hand or can be put together of what is. */
   peek(callerId: string, query: ListQuery): Page | undefined;
 }
 
@@ -48,6 +51,7 @@ interface Composed {
 export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs): ExerciseList {
   // Bytes, not text: putting text together again for each page took a third of the time of a page.
   const toItem = (row: ExerciseRow) => pageItem(Buffer.from(serialize(toExercise(row, cdnUrl))));
+  const halves = createHalfStore({ sql: database.sql, markOf: pages.markOf });
 
   /** Nothing is known yet: the whole page in one statement. */
   async function composeAfresh(
@@ -75,47 +79,100 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
     known: ItemCache,
   ): Promise<Composed> {
     const { rows, ...counts } = await selectKeys(sql, callerId, query, totals);
+    return { keys: rows, items: await readItems(sql, rows, known), ...counts };
+  }
+
+  async function readItems(
+    sql: Sql,
+    keys: readonly ListKey[],
+    known: ItemCache,
+  ): Promise<(PageItem | undefined)[]> {
+    const items = keys.map(({ id, isSystem }) => known.find(id, isSystem));
+    const unknown = keys.filter((_, place) => items[place] === undefined).map(({ id }) => id);
+    if (unknown.length === 0) return items;
     const found = new Map<string, PageItem>();
-    const unknown: string[] = [];
-    for (const { id, isSystem } of rows) {
-      const item = known.find(id, isSystem);
-      if (item === undefined) unknown.push(id);
-      else found.set(id, item);
-    }
-    for (const row of unknown.length === 0 ? [] : await selectExercises(sql, unknown)) {
+    for (const row of await selectExercises(sql, unknown)) {
       const item = toItem(row);
       known.keep(row.id, row.createdBy === null, item);
       found.set(row.id, item);
     }
-    return { keys: rows, items: rows.map(({ id }) => found.get(id)), ...counts };
+    return items.map((item, place) => item ?? found.get(keys[place]?.id ?? ''));
   }
 
   async function make(callerId: string, query: ListQuery, requestId: string): Promise<Page> {
-    const { limit, offset, after } = query;
     const known = pages.itemsOf(shownBy(callerId, query));
-    const totals = pages.totalsOf(callerId, query.countKey);
     // Lists without a filter have few texts, which are worth keeping prepared.
     const sql = isPlain(query) ? database.sql : database.forRequest(requestId);
+    const located = locate(query, findSystem(query), await readOwn(callerId, query));
+    if (located !== undefined) {
+      const { keys, total } = located;
+      return join(query, keys, await readItems(database.sql, keys, known), total);
+    }
+    const totals = pages.totalsOf(callerId, query.countKey);
     const compose = known.isEmpty ? composeAfresh : composeOfKnown;
-    const wanted = after === undefined ? totals : undefined;
+    const wanted = query.after === undefined ? totals : undefined;
     const { keys, items, total, counted } = await compose(sql, callerId, query, wanted, known);
     totals.keep(counted);
-    const last = keys.length > limit ? keys[limit - 1] : undefined;
-    const members: Omit<ExercisePage, 'items'> = {
-      limit,
-      ...(total === undefined ? {} : { offset, total }),
-      next_cursor:
-        last === undefined ? null : writeCursor({ value: last.orderValue, id: last.id }, query.listKey),
-    };
-    const shownItems = items.slice(0, limit).filter((item) => item !== undefined);
-    return joinPage(shownItems, JSON.stringify(members));
+    return join(query, keys, items, total);
   }
+
+  /** Of what is in memory alone; undefined when something is missing. */
+  function makeNow(callerId: string, query: ListQuery): Page | undefined {
+    const located = locate(query, findSystem(query), findOwn(callerId, query));
+    if (located === undefined) return undefined;
+    const known = pages.itemsOf(shownBy(callerId, query));
+    const items: PageItem[] = [];
+    for (const { id, isSystem } of located.keys) {
+      const item = known.find(id, isSystem);
+      if (item === undefined) return undefined;
+      items.push(item);
+    }
+    const page = join(query, located.keys, items, located.total);
+    void pages.read(shownBy(callerId, query), query.key, () => Promise.resolve(page));
+    return page;
+  }
+
+  const findSystem = ({ filter: { scope } }: ListQuery) => (scope === 'user' ? emptyHalf : halves.find(null));
+  const findOwn = (callerId: string, { filter: { scope } }: ListQuery) =>
+    scope === 'system' ? emptyHalf : halves.find(callerId);
+  const readOwn = async (callerId: string, { filter: { scope } }: ListQuery) =>
+    scope === 'system' ? emptyHalf : await halves.read(callerId);
 
   return {
     read: (callerId, query, requestId) =>
       pages.read(shownBy(callerId, query), query.key, () => make(callerId, query, requestId)),
-    peek: (callerId, query) => pages.peek(shownBy(callerId, query), query.key),
+    peek: (callerId, query) => pages.peek(shownBy(callerId, query), query.key) ?? makeNow(callerId, query),
   };
+}
+
+/** Where the page stands in halves that are in memory. */
+function locate(
+  query: ListQuery,
+  system: Half | undefined,
+  own: Half | undefined,
+): { keys: ListKey[]; total: number | undefined } | undefined {
+  if (system === undefined || own === undefined) return undefined;
+  const { filter, order, after } = query;
+  const matching = { system: system.select(filter, order.orderBy), own: own.select(filter, order.orderBy) };
+  const total = after === undefined ? matching.system.length + matching.own.length : undefined;
+  return { keys: mergeHalves(matching, query), total };
+}
+
+/** @param keys one more than the page holds when others follow */
+function join(
+  { limit, offset, listKey }: ListQuery,
+  keys: readonly ListKey[],
+  items: readonly (PageItem | undefined)[],
+  total: number | undefined,
+): Page {
+  const last = keys.length > limit ? keys[limit - 1] : undefined;
+  const members: Omit<ExercisePage, 'items'> = {
+    limit,
+    ...(total === undefined ? {} : { offset, total }),
+    next_cursor: last === undefined ? null : writeCursor({ value: last.orderValue, id: last.id }, listKey),
+  };
+  const shownItems = items.slice(0, limit).filter((item) => item !== undefined);
+  return joinPage(shownItems, JSON.stringify(members));
 }
 
 function shownBy(callerId: string, { filter: { scope } }: ListQuery): Shown {

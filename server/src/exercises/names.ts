@@ -24,8 +24,12 @@ export function slugOf(name: string): string {
     .replaceAll(/^-|-$/g, '');
 }
 
+/** A part of a name as it is looked for: white space at its ends counts. */
+export function searchKey(searchString: string): string {
+  return searchString.normalize('NFC').toLowerCase().normalize('NFC').replaceAll(/\s+/g, ' ');
+}
+
 /** A pattern for `name_key like`: any part of the name, with `%`, `_` and the backslash as plain text. */
 export function containing(searchString: string): string {
-  const key = searchString.normalize('NFC').toLowerCase().normalize('NFC').replaceAll(/\s+/g, ' ');
-  return `%${key.replaceAll(/[\\%_]/g, '\\$&')}%`;
+  return `%${searchKey(searchString).replaceAll(/[\\%_]/g, '\\$&')}%`;
 }

@@ -54,6 +54,8 @@ export interface PageCache {
    * the system's. Of the generation of this moment, too.
    */
   totalsOf(callerId: string, countKey: string): HalfTotals & { keep(counted: HalfTotals): void };
+  /** Which generation of the rows of an owner it is now (`null`: the system's); undefined while nothing is kept. */
+  markOf(ownerId: string | null): string | undefined;
   /** `null`: the system's. */
   forget(ownerId: string | null): void;
   forgetAll(): void;
@@ -98,7 +100,7 @@ export function createPageCache(): PageCache {
 
   const systemMark = () => `${epoch} ${ofSystem} `;
   const ownMark = (ownerId: string) => `${epoch} ${ownerId} ${ofOwner.get(ownerId) ?? ''} `;
-  const markOf = ({ system, ownerId }: Shown) =>
+  const markOfShown = ({ system, ownerId }: Shown) =>
     (system ? systemMark() : '') + (ownerId === undefined ? '' : ownMark(ownerId));
 
   function clear(): void {
@@ -112,9 +114,9 @@ export function createPageCache(): PageCache {
   }
 
   return {
-    peek: (shown, key) => pages.peek(markOf(shown) + key),
+    peek: (shown, key) => pages.peek(markOfShown(shown) + key),
     async read(shown, key, make) {
-      const page = await pages.read(markOf(shown) + key, make);
+      const page = await pages.read(markOfShown(shown) + key, make);
       if (page === undefined) throw new Error('A page is never missing.');
       return page;
     },
@@ -149,6 +151,10 @@ export function createPageCache(): PageCache {
           keepOne(keys.own, own);
         },
       };
+    },
+    markOf(ownerId) {
+      if (suspended) return undefined;
+      return ownerId === null ? systemMark() : ownMark(ownerId);
     },
     forget(ownerId) {
       generation += 1;
