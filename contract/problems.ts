@@ -68,6 +68,10 @@ export const problems = {
     status: 500,
     title: 'Something went wrong here. The request id helps to find out what.',
   },
+  overloaded: {
+    status: 503,
+    title: 'More requests arrive than can be answered. Try again after the time in Retry-After.',
+  },
   'hash-queue-full': {
     status: 503,
     title: 'Too many sign-ins at this moment. Try again after the time in Retry-After.',

@@ -34,6 +34,7 @@ import { createPageCache } from './exercises/page-cache.ts';
 import { mountReferenceList } from './exercises/reference-lists.routes.ts';
 import { createReferenceLists } from './exercises/reference-lists.ts';
 import type { App } from './http/app.ts';
+import { createAdmission, watchDatabase, watchEventLoop } from './http/admission.ts';
 import { createSessionCookies } from './http/cookies.ts';
 import { guardRoutes } from './http/guard.ts';
 import { createLazyCompiler } from './http/lazy-compiler.ts';
@@ -56,6 +57,7 @@ import { type Chore, type Housekeeping, startHousekeeping } from './system/house
 import { mountSystem } from './system/system.routes.ts';
 import { createSystem, type Lifecycle, probeMemoryCache } from './system/system.ts';
 import { createFailureLog } from './telemetry/failure-log.ts';
+import { createOverloadLog } from './telemetry/overload-log.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { mountUsers } from './users/users.routes.ts';
 import { createUsers } from './users/users.ts';
@@ -102,6 +104,9 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     address: settings.database.address,
     poolSize: config.database.poolSize,
     timeoutMs: config.database.timeoutMs,
+    queue: config.database.queue,
+    onWait: metrics.connectionWaited,
+    onRefused: () => metrics.admissionRefused('database-queue', 'any'),
   });
   const hashQueue = createHashQueue({
     concurrency: config.hashing.concurrency,
@@ -113,6 +118,15 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     parameters: config.hashing.parameters,
     queue: hashQueue,
     randomBytes,
+  });
+  const admission = createAdmission({
+    pressures: [
+      watchEventLoop(config.overload.maxEventLoopDelayMs, () => performance.now()),
+      watchDatabase(config.database.queue, database.load),
+    ],
+    refusePassword: hashQueue.refusal,
+    onRefused: metrics.admissionRefused,
+    onChange: createOverloadLog(log, () => performance.now()),
   });
   const cookies = createSessionCookies(config.cookies);
   const counters = settings.counters ?? createMemoryCounters(clock);
@@ -199,6 +213,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   metrics.observe({
     database,
     hashQueue,
+    admission,
     ingest: events,
     deliveries: webhooks,
     caches: [...callers.caches, pages.counts, organizations.cache, keyHolders.cache],
@@ -236,12 +251,15 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     makeRequestId: createRequestIds(randomBytes),
     clock: () => performance.now(),
     isSecure: config.cookies.secure,
+    admits: admission.admits,
   });
   const report = createFailureLog(log, () => performance.now());
   const app = createServer({
     observer,
     compiler,
     trustedProxies: config.trustedProxies,
+    maxConnections: config.overload.maxConnections,
+    onConnectionDropped: metrics.connectionDropped,
     report,
   });
   if (config.corsOrigins.length > 0) {
@@ -263,6 +281,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     cookies,
     allowedOrigins: new Set(config.corsOrigins),
   });
+  admission.mount(app);
 
   mountAudit(app, { audit });
   mountRoles(app, { roles });
@@ -371,6 +390,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       }
       announcements = await listenForChanges(settings.database.directAddress, listener);
       if (config.webhooks.deliversHere) webhooks.start();
+      admission.start();
       housekeeping = startHousekeeping(chores, clock, (name, error) => {
         log.error({ err: error }, `Could not ${name}.`);
       });
@@ -379,6 +399,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     async close() {
       isClosing = true;
       housekeeping?.stop();
+      admission.stop();
       await app.close();
       await events.drain();
       await webhooks.close();

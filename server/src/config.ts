@@ -34,6 +34,26 @@ export const settings = {
     'The same database past a pooler, for LISTEN and migrations. Unset: DATABASE_URL.',
   ),
   DATABASE_POOL_SIZE: setting(integer(1, 1000), '10', 'Database connections at most.'),
+  DATABASE_QUEUE: setting(
+    integer(1, 1_000_000),
+    '1000',
+    'Callers that may wait for a connection of the pool. One more gets 503 with Retry-After at once.',
+  ),
+  DATABASE_MAX_WAIT_MS: setting(
+    integer(1, 60_000),
+    '5000',
+    'Who has waited this long for a connection of the pool gets 503 with Retry-After.',
+  ),
+  MAX_EVENT_LOOP_DELAY_MS: setting(
+    integer(0, 60_000),
+    '1000',
+    'From half of this delay of the event loop on, costly requests get 503 with Retry-After. 0: never.',
+  ),
+  MAX_CONNECTIONS: setting(
+    integer(1, 1_000_000),
+    '10000',
+    'Client connections at most. One more is closed as it is opened.',
+  ),
   DATA_DIR: setting(text(), './.irontrack', 'Folder of the embedded database and of the keys.'),
   HASH_CONCURRENCY: setting(
     integer(1, 64),
@@ -267,6 +287,11 @@ function arrange(values: Values, isTerminal: boolean) {
       directUrl: values.DATABASE_DIRECT_URL ?? values.DATABASE_URL,
       poolSize: values.DATABASE_POOL_SIZE,
       timeoutMs: 5_000,
+      queue: { mostWaiting: values.DATABASE_QUEUE, maxWaitMs: values.DATABASE_MAX_WAIT_MS },
+    },
+    overload: {
+      maxEventLoopDelayMs: values.MAX_EVENT_LOOP_DELAY_MS,
+      maxConnections: values.MAX_CONNECTIONS,
     },
     dataDir: resolve(values.DATA_DIR),
     hashing: {

@@ -39,7 +39,7 @@ export function mountAccess(app: App, needs: Needs): void {
   app.post(
     '/api/v1/access/signup',
     {
-      config: { access: 'public', sameSiteOnly: true },
+      config: { access: 'public', sameSiteOnly: true, cost: 'password' },
       schema: {
         tags,
         summary: 'Create an account',
@@ -77,7 +77,7 @@ export function mountAccess(app: App, needs: Needs): void {
     formApp.post<{ Body: SignInBody }>(
       '/api/v1/access/signin',
       {
-        config: { access: 'public', sameSiteOnly: true },
+        config: { access: 'public', sameSiteOnly: true, cost: 'password' },
         schema: {
           tags,
           summary: 'Sign in, by form (OAuth 2 password form) or JSON, and get two cookies',
@@ -146,7 +146,7 @@ export function mountAccess(app: App, needs: Needs): void {
   app.patch(
     '/api/v1/access/password-update',
     {
-      config: { access: 'user' },
+      config: { access: 'user', cost: 'password' },
       schema: {
         tags,
         summary: 'Change the password and end every session of the user',
@@ -164,7 +164,7 @@ export function mountAccess(app: App, needs: Needs): void {
   app.get(
     '/api/v1/access/me',
     {
-      config: { access: 'user', shortcut: createMeShortcut(needs) },
+      config: { access: 'user', cost: 'cheap', shortcut: createMeShortcut(needs) },
       schema: { tags, summary: 'The signed-in user, in short', response: { 200: Me } },
     },
     (request, reply) => {

@@ -28,7 +28,7 @@ export function mountAuth(app: App, { accounts, sessions, limits }: Needs): void
   app.post(
     '/api/v1/auth/register',
     {
-      config: { access: 'public' },
+      config: { access: 'public', cost: 'password' },
       schema: {
         tags,
         summary: 'Create an account',
@@ -43,7 +43,7 @@ export function mountAuth(app: App, { accounts, sessions, limits }: Needs): void
   app.post(
     '/api/v1/auth/login',
     {
-      config: { access: 'public' },
+      config: { access: 'public', cost: 'password' },
       schema: {
         tags,
         summary: 'Sign in and get a token pair',
@@ -91,7 +91,7 @@ export function mountAuth(app: App, { accounts, sessions, limits }: Needs): void
   app.get(
     '/api/v1/users/me',
     {
-      config: { access: 'user' },
+      config: { access: 'user', cost: 'cheap' },
       schema: { tags: ['Users'], summary: 'The signed-in user', response: { 200: User } },
     },
     (request, reply) => {

@@ -7,7 +7,7 @@ export function mountAudit(app: App, { audit }: { audit: Audit }): void {
   app.get(
     '/api/v1/audit',
     {
-      config: { access: 'superuser' },
+      config: { access: 'superuser', cost: 'costly' },
       schema: {
         tags: ['Audit'],
         summary: 'Read the audit trail, newest first',

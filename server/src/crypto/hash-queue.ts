@@ -20,6 +20,8 @@ export interface HashQueue {
    *   out more than twice that
    */
   run<T>(job: () => Promise<T>): Promise<T>;
+  /** What `run` would throw right now; undefined when it would take the job. */
+  refusal(): HashQueueFull | undefined;
   /** Jobs in a slot now. */
   readonly running: number;
   /** Jobs waiting for a slot now. */
@@ -104,13 +106,20 @@ export function createHashQueue(options: HashQueueOptions): HashQueue {
     });
   }
 
+  function refuseNow(): HashQueueFull | undefined {
+    if (running < concurrency) return undefined;
+    const waitMs = estimateWaitMs();
+    return waitMs > maxWaitMs ? refusal(waitMs) : undefined;
+  }
+
   return {
     run: async (job) => {
       if (running < concurrency) return hold(job, 0);
-      const waitMs = estimateWaitMs();
-      if (waitMs > maxWaitMs) throw refusal(waitMs);
+      const refused = refuseNow();
+      if (refused !== undefined) throw refused;
       return wait(job);
     },
+    refusal: refuseNow,
     get running() {
       return running;
     },

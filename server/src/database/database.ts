@@ -2,6 +2,7 @@
 import postgres from 'postgres';
 import { withHost } from '../config-fields.ts';
 import { Problem } from '../problem.ts';
+import { createConnectionGate, NoConnectionFree } from './connection-gate.ts';
 import type { DatabaseConnection } from './embedded.ts';
 import { compileStatement, type Sql } from './sql.ts';
 
@@ -14,6 +15,12 @@ interface DatabaseSettings {
   poolSize: number;
   /** Milliseconds without an answer after which the database counts as away. */
   timeoutMs: number;
+  /** How many callers may wait for a connection and how long, milliseconds. Without it none is turned away by number. */
+  queue?: { mostWaiting: number; maxWaitMs: number };
+  /** Hears how long a caller that had to wait for a connection has waited, in milliseconds. */
+  onWait?: (waitMs: number) => void;
+  /** A caller was turned away because too many waited, or it too long. */
+  onRefused?: () => void;
 }
 
 export interface Database {
@@ -28,39 +35,81 @@ export interface Database {
    *   success then, whether or not the COMMIT took effect. Whatever `work` throws rolls back and is thrown on.
    */
   transaction<Result>(requestId: string, work: (tx: Sql) => Promise<Result>): Promise<Result>;
-  /** Callers that hold a connection now, and callers that wait for one. */
-  load(): { busy: number; waiting: number };
+  /** A round trip that never waits for a connection: busy is not away. Throws what the database or its absence says. */
+  probe(): Promise<void>;
+  /** Callers that hold a connection now, callers that wait for one, and how long the first of them has, milliseconds. */
+  load(): { busy: number; waiting: number; oldestWaitMs: number };
   close(): Promise<void>;
 }
 
 /** Opens a pool. It connects at the first statement, so this cannot fail. */
 export function openDatabase(settings: DatabaseSettings): Database {
-  const { address, poolSize, timeoutMs } = settings;
-  let pool = connectPool(address, poolSize);
+  const { address, poolSize, timeoutMs, onWait, onRefused } = settings;
+  const { mostWaiting, maxWaitMs } = settings.queue ?? {
+    mostWaiting: Number.POSITIVE_INFINITY,
+    maxWaitMs: timeoutMs,
+  };
+  let pool = openPool();
   let lastAnswerAt = performance.now();
-  let active = 0;
+  let probing: Promise<void> | undefined;
+
+  function openPool(): Pool {
+    // The library's own queue has no end, and a statement that nobody waits for any longer stays in it.
+    const gate = createConnectionGate({
+      places: poolSize,
+      mostWaiting,
+      maxWaitMs,
+      now: () => performance.now(),
+      ...(onWait === undefined ? {} : { onWait }),
+    });
+    return { client: connectPool(address, poolSize), gate };
+  }
 
   async function guard<Result>(run: (client: postgres.Sql) => Promise<Result>): Promise<Result> {
-    active += 1;
     const used = pool;
     try {
-      const result = await withDeadline(run(used), timeoutMs);
+      const turn = used.gate.enter();
+      if (turn !== undefined) await turn;
+    } catch (error) {
+      throw error instanceof NoConnectionFree ? refusal(error) : asProblem(error);
+    }
+    const work = run(used.client);
+    // Until the statement has really ended: its connection is taken also when nobody waits for it any longer.
+    work.then(used.gate.leave, used.gate.leave);
+    try {
+      const result = await withDeadline(work, timeoutMs);
       lastAnswerAt = performance.now();
       return result;
     } catch (error) {
-      if (error instanceof NoAnswer) replaceSilent(used);
+      if (error instanceof NoAnswer) replaceSilent(used, error);
       throw asProblem(error);
-    } finally {
-      active -= 1;
     }
   }
 
+  /** Nobody had an answer all the while: then it is not load. */
+  function refusal(error: NoConnectionFree): Problem {
+    if (error.waitedMs > 0 && performance.now() - lastAnswerAt >= error.waitedMs) return unavailable(error);
+    onRefused?.();
+    return new Problem('overloaded', undefined, { headers: { 'retry-after': '2' }, cause: error });
+  }
+
   /** Connections whose other end vanished without a word stay open for minutes; new ones find out how it is now. */
-  function replaceSilent(used: postgres.Sql): void {
+  function replaceSilent(used: Pool, reason: Error): void {
     if (pool !== used || performance.now() - lastAnswerAt < timeoutMs) return;
-    pool = connectPool(address, poolSize);
+    pool = openPool();
+    used.gate.refuseAll(reason);
     // Nobody waits for it, and what its statements say then has been answered with 503.
-    used.end({ timeout: 0 }).catch(() => undefined);
+    used.client.end({ timeout: 0 }).catch(() => undefined);
+  }
+
+  /** On a connection for this alone, since all others are taken. */
+  async function probeAside(): Promise<void> {
+    const client = connectPool(address, 1);
+    try {
+      await withDeadline(client`select 1 as one`, timeoutMs);
+    } finally {
+      client.end({ timeout: 0 }).catch(() => undefined);
+    }
   }
 
   return {
@@ -75,12 +124,27 @@ export function openDatabase(settings: DatabaseSettings): Database {
           work((strings, ...values) => runCommented(tx, requestId, strings, values)),
         ),
       ),
-    load: () => ({
-      busy: Math.min(active, poolSize),
-      waiting: Math.max(0, active - poolSize),
-    }),
-    close: () => pool.end({ timeout: 5 }),
+    async probe() {
+      if (pool.gate.running < poolSize) {
+        await guard(async (client) => await client`select 1 as one`);
+        return;
+      }
+      probing ??= probeAside().finally(() => {
+        probing = undefined;
+      });
+      await probing;
+    },
+    load() {
+      const { running, waiting, oldestWaitMs } = pool.gate;
+      return { busy: running, waiting, oldestWaitMs };
+    },
+    close: () => pool.client.end({ timeout: 5 }),
   };
+}
+
+interface Pool {
+  client: postgres.Sql;
+  gate: ReturnType<typeof createConnectionGate>;
 }
 
 /** `onnotify` is the library's own, though its types do not list it; announcements.test.ts shows that it works. */

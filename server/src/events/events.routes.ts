@@ -82,7 +82,7 @@ export function mountEvents(app: App, needs: Needs): void {
     raw.post(
       '/api/events/batch',
       {
-        config,
+        config: { ...config, cost: 'costly' },
         bodyLimit: batchLimit,
         validatorCompiler,
         schema: {
@@ -141,7 +141,7 @@ export function mountEvents(app: App, needs: Needs): void {
   app.post(
     '/api/events/replay',
     {
-      config,
+      config: { ...config, cost: 'costly' },
       schema: {
         tags,
         summary: 'Replay every event that a filter names; without one, all',

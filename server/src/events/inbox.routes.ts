@@ -25,7 +25,7 @@ export function mountInbox(app: App, { events }: { events: Events }): void {
   app.get(
     '/api/inbox',
     {
-      config,
+      config: { ...config, cost: 'costly' },
       schema: {
         tags,
         summary: 'List events, newest first, by cursor or by offset',

@@ -39,7 +39,7 @@ export function mountExercises(app: App, { exercises, exerciseList, shortcut }: 
   app.get(
     path,
     {
-      config: { ...config, shortcut: shortcut.answer, shortcutTakesQuery: true },
+      config: { ...config, cost: 'costly', shortcut: shortcut.answer, shortcutTakesQuery: true },
       schema: {
         tags,
         summary: 'List exercises: those of the system and own ones',

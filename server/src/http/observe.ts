@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import type { RequestSeries } from '../telemetry/request-histogram.ts';
+import type { Cost } from './admission.ts';
 import { refuseOnSocket, statusOfClientError } from './client-error.ts';
 import {
   clientLeft,
@@ -58,6 +59,8 @@ interface ObserverOptions {
   clock: () => number;
   /** Whether the service is reached over TLS only: then browsers are told to keep it so for two years. */
   isSecure: boolean;
+  /** Whether routes of that cost are let in now; else they go the way through Fastify, which refuses them. */
+  admits?: (cost: Cost) => boolean;
   /** For tests; otherwise the fastest that works here. */
   writePreparedHead?: WriteHead;
 }
@@ -107,7 +110,7 @@ export function createObserver(options: ObserverOptions): Observer {
   const constantHeaders: string[] = securityHeaders.flat();
   if (options.isSecure)
     constantHeaders.push('strict-transport-security', 'max-age=63072000; includeSubDomains');
-  const posts = createPostShortcuts(constantHeaders);
+  const posts = createPostShortcuts(constantHeaders, options.admits ?? (() => true));
   let isDraining = false;
   let entering: ObservedResponse | undefined;
 
@@ -243,7 +246,8 @@ export function createObserver(options: ObserverOptions): Observer {
     mount(app) {
       app.addHook('onRoute', ({ method, url, config }) => {
         if (method === 'POST' && config?.postShortcut !== undefined) {
-          posts.add(url, { ...config.postShortcut, record: findRecord('POST', url) });
+          const cost = config.cost ?? 'normal';
+          posts.add(url, { ...config.postShortcut, cost, record: findRecord('POST', url) });
         }
         if (method !== 'GET' || config?.shortcut === undefined) return;
         const mounted = {

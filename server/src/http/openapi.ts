@@ -171,6 +171,7 @@ function problemsOf(route: RouteOptions, method: string): ProblemCode[] {
   if ([body, params, querystring].some((schema) => schema !== undefined)) codes.push('validation-failed');
   if (body !== undefined) codes.push('body-too-large', 'unsupported-media-type');
   if (route.url.startsWith('/api/') && !route.url.endsWith('.json')) codes.push('database-unavailable');
+  if ((route.config?.cost ?? 'normal') !== 'exempt') codes.push('overloaded');
   return codes;
 }
 

@@ -3,6 +3,7 @@
  * the body is read, and what the route's owner answers is written with a prepared head. See docs/decisions/0011.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Cost } from './admission.ts';
 import { isEventApi } from './event-api.ts';
 import { type ObservedResponse, type RouteRecord, statusRecord } from './observed-response.ts';
 import { prepareHead, type ResponseHead } from './response-head.ts';
@@ -35,6 +36,7 @@ declare module 'fastify' {
 interface Mounted {
   take: PostShortcut;
   bodyLimit: number;
+  cost: Cost;
   record: RouteRecord;
 }
 
@@ -46,7 +48,11 @@ export interface PostShortcuts {
 
 const json = 'application/json; charset=utf-8';
 
-export function createPostShortcuts(constantHeaders: readonly string[]): PostShortcuts {
+/** @param admits whether routes of that cost are let in now; those that are not go the normal way */
+export function createPostShortcuts(
+  constantHeaders: readonly string[],
+  admits: (cost: Cost) => boolean,
+): PostShortcuts {
   const shortcuts = new Map<string, Mounted>();
   const heads = new Map<number, ResponseHead>();
 
@@ -83,7 +89,8 @@ export function createPostShortcuts(constantHeaders: readonly string[]): PostSho
     add: (url, shortcut) => void shortcuts.set(url, shortcut),
     take(request, response) {
       const mounted = shortcuts.get(request.url ?? '');
-      if (mounted === undefined || !hasPlainBody(request, mounted.bodyLimit)) return false;
+      if (mounted === undefined || !admits(mounted.cost)) return false;
+      if (!hasPlainBody(request, mounted.bodyLimit)) return false;
       const takeBody = mounted.take(request);
       if (takeBody === undefined) return false;
       response.record = mounted.record;

@@ -23,9 +23,13 @@ interface ServerSettings {
   trustedProxies: readonly string[];
   compiler: LazyCompiler;
   report: ReportFailure;
+  /** Without them as many as there are. */
+  maxConnections?: number;
+  onConnectionDropped?: () => void;
 }
 
-export function createServer({ observer, trustedProxies, compiler, report }: ServerSettings): App {
+export function createServer(settings: ServerSettings): App {
+  const { observer, trustedProxies, compiler, report, maxConnections, onConnectionDropped } = settings;
   const options: FastifyServerOptions = {
     serverFactory: (handler, serverOptions) =>
       observer.createServer(handler, { ...serverOptions, ...httpLimits }),
@@ -47,6 +51,8 @@ export function createServer({ observer, trustedProxies, compiler, report }: Ser
   };
   const errorHandler = createErrorHandler(report);
   const app: App = Fastify(options);
+  if (maxConnections !== undefined) app.server.maxConnections = maxConnections;
+  if (onConnectionDropped !== undefined) app.server.on('drop', onConnectionDropped);
   const routes = createRouteTable();
   observer.mount(app);
   app.setValidatorCompiler(createValidatorCompiler(compiler));

@@ -66,7 +66,7 @@ function mountViews(app: App, organizations: Organizations): void {
   app.get(
     '/api/v1/organizations',
     {
-      config,
+      config: { ...config, cost: 'costly' },
       schema: {
         tags,
         summary: 'List organizations',

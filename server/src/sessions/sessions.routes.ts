@@ -57,7 +57,7 @@ export function mountSessions(
   app.get(
     '/.well-known/jwks.json',
     {
-      config: { access: 'public' },
+      config: { access: 'public', cost: 'cheap' },
       schema: { tags: ['System'], summary: 'The keys that verify access tokens', response: { 200: Jwks } },
     },
     (_request, reply) => {

@@ -24,7 +24,7 @@ export function mountDocs(app: App): void {
     app.get(
       url,
       {
-        config: { access: 'public' },
+        config: { access: 'public', cost: 'cheap' },
         schema: { hide: true, response: { 200: Type.Unsafe<string | Buffer>(Type.String()) } },
       },
       async (_request, reply) => {

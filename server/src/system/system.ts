@@ -28,7 +28,11 @@ interface Needs {
 }
 
 export function createSystem({ database, probeCache, lifecycle, version }: Needs): System {
-  const isDatabaseThere = () => answersInTime(async () => (await database.sql`select 1 as one`).length === 1);
+  const isDatabaseThere = () =>
+    answersInTime(async () => {
+      await database.probe();
+      return true;
+    });
   return {
     async health() {
       const [isDatabaseOnline, isCacheOnline] = await Promise.all([

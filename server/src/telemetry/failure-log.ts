@@ -8,6 +8,14 @@ interface Log {
 
 export type ReportFailure = (error: unknown, requestId: string, route: string | undefined) => void;
 
+/** Load, not failure: the client is told when to come back, and the metrics count it. */
+const loadCodes: ReadonlySet<string> = new Set([
+  'overloaded',
+  'hash-queue-full',
+  'ingest-queue-full',
+  'not-ready',
+]);
+
 /** While the database is away every request fails for the same reason; one line in this time says it for all. */
 const repeatMs = 5_000;
 
@@ -20,8 +28,7 @@ export function createFailureLog(log: Log, clock: () => number): ReportFailure {
   let unsaid = 0;
   return (error, requestId, route) => {
     const code = error instanceof Problem ? error.code : undefined;
-    // Load, not failure: the client is told when to come back, and the metrics count it.
-    if (code === 'hash-queue-full' || code === 'ingest-queue-full' || code === 'not-ready') return;
+    if (code !== undefined && loadCodes.has(code)) return;
     if (code !== 'database-unavailable') {
       log.error({ err: error, requestId, route }, 'A request failed.');
       return;

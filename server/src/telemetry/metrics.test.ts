@@ -49,10 +49,18 @@ test('what lives elsewhere is read at every scrape', async (t) => {
   const database = { load: () => ({ busy: 4, waiting: 1 }) };
   const backlog = { waiting: 9, oldestMs: 1_500, oldestXminAge: 12 };
   const deliveries = { underWay: 8, readBacklog: async () => backlog };
-  metrics.observe({ database, hashQueue, ingest: { depth: 6 }, deliveries, caches: [session] });
+  metrics.observe({
+    database,
+    admission: { level: 2 },
+    hashQueue,
+    ingest: { depth: 6 },
+    deliveries,
+    caches: [session],
+  });
   let samples = await read();
   assert.equal(samples.get('password_hash_running'), 2);
   assert.equal(samples.get('password_hash_waiting'), 7);
+  assert.equal(samples.get('admission_level'), 2);
   assert.equal(samples.get('event_queue_depth'), 6);
   assert.equal(samples.get('webhook_attempts_under_way'), 8);
   assert.equal(samples.get('webhook_deliveries_waiting'), 9);

@@ -7,6 +7,8 @@ import { RequestHistogram } from './request-histogram.ts';
 /** Parts of the service whose state is read at every scrape. */
 interface MetricSources {
   database: { load(): { busy: number; waiting: number } };
+  /** Steps of overload. */
+  admission: { readonly level: number };
   hashQueue: { readonly running: number; readonly waiting: number };
   /** Events taken in and not yet stored. */
   ingest: { readonly depth: number };
@@ -22,6 +24,12 @@ export interface Metrics {
   requests: RequestHistogram;
   /** A password job got its slot after so many milliseconds. */
   hashWaited(waitMs: number): void;
+  /** A caller that had to wait for a database connection got it after so many milliseconds. */
+  connectionWaited(waitMs: number): void;
+  /** A request was refused because there is too much to do. */
+  admissionRefused(reason: string, cost: string): void;
+  /** A client's connection was closed as it was opened, since there are enough. */
+  connectionDropped(): void;
   /** A limit refused an attempt. */
   limiterRefused(call: string, scope: string): void;
   /** A spent refresh token was used again, and its session ended for it. */
@@ -53,6 +61,23 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
     name: 'password_hash_wait_seconds',
     help: 'Time a password waited for its slot.',
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const connectionWait = new Histogram({
+    name: 'database_wait_seconds',
+    help: 'Time a caller waited for a database connection, of those that had to.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  const admissionRefusals = new Counter({
+    name: 'admission_refusals_total',
+    help: 'Requests refused because there was too much to do, by reason and by what they cost.',
+    labelNames: ['reason', 'cost'],
+    registers,
+  });
+  const droppedConnections = new Counter({
+    name: 'http_connections_dropped_total',
+    help: 'Connections closed as they were opened, since there were enough.',
     registers,
   });
   const refusals = new Counter({
@@ -102,6 +127,9 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
   return {
     requests: new RequestHistogram(registry),
     hashWaited: (waitMs) => hashWait.observe(waitMs / 1000),
+    connectionWaited: (waitMs) => connectionWait.observe(waitMs / 1000),
+    admissionRefused: (reason, cost) => admissionRefusals.inc({ reason, cost }),
+    connectionDropped: () => droppedConnections.inc(),
     limiterRefused: (call, scope) => refusals.inc({ call, scope }),
     refreshReused: () => reuses.inc(),
     eventsFlushed({ rows, stored, duplicates, durationMs }) {
@@ -120,7 +148,8 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
   };
 }
 
-function addSourceGauges(registry: Registry, { database, hashQueue, ingest, caches }: MetricSources): void {
+function addSourceGauges(registry: Registry, sources: MetricSources): void {
+  const { database, hashQueue, admission, ingest, caches } = sources;
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -133,6 +162,11 @@ function addSourceGauges(registry: Registry, { database, hashQueue, ingest, cach
     });
   gauge('password_hash_running', 'Passwords being hashed.', () => hashQueue.running);
   gauge('password_hash_waiting', 'Passwords waiting for a slot.', () => hashQueue.waiting);
+  gauge(
+    'admission_level',
+    'Steps of overload: how many classes of requests are refused.',
+    () => admission.level,
+  );
   gauge('event_queue_depth', 'Events taken in and not yet stored.', () => ingest.depth);
   gauge('database_connections_busy', 'Callers that hold a connection.', () => database.load().busy);
   gauge('database_connections_waiting', 'Callers waiting for a connection.', () => database.load().waiting);

@@ -19,7 +19,7 @@ export function mountUsers(app: App, { users }: { users: Users }): void {
   app.post(
     '/api/v1/users',
     {
-      config,
+      config: { ...config, cost: 'password' },
       schema: {
         tags,
         summary: 'Create a user',
@@ -35,7 +35,7 @@ export function mountUsers(app: App, { users }: { users: Users }): void {
   app.get(
     '/api/v1/users',
     {
-      config,
+      config: { ...config, cost: 'costly' },
       schema: { tags, summary: 'List users', querystring: UserQuery, response: { 200: UserPage } },
     },
     (request) => users.list(request.query, readSource(request)),

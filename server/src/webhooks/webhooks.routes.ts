@@ -41,7 +41,7 @@ export function mountWebhooks(app: App, { webhooks, organizations, ...replaying 
   app.get(
     '/api/v1/organizations/:id/events',
     {
-      config,
+      config: { ...config, cost: 'costly' },
       schema: {
         tags,
         summary: 'Events without their payloads, newest first',
@@ -58,7 +58,7 @@ export function mountWebhooks(app: App, { webhooks, organizations, ...replaying 
   app.get(
     '/api/v1/organizations/:id/attempts',
     {
-      config,
+      config: { ...config, cost: 'costly' },
       schema: {
         tags,
         summary: 'Attempts to deliver, newest first',
@@ -75,7 +75,7 @@ export function mountWebhooks(app: App, { webhooks, organizations, ...replaying 
   app.get(
     '/api/v1/organizations/:id/deliveries',
     {
-      config,
+      config: { ...config, cost: 'costly' },
       schema: {
         tags,
         summary: 'Events that are still to be delivered, the next first',
@@ -92,7 +92,7 @@ export function mountWebhooks(app: App, { webhooks, organizations, ...replaying 
   app.post(
     '/api/v1/organizations/:id/replay',
     {
-      config,
+      config: { ...config, cost: 'costly' },
       schema: {
         tags,
         summary: 'Make events pending again, and deliver them once more',
