@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAdmission, nextLevel, watchDatabase, watchEventLoop } from './admission.ts';
 
-test('the costly are refused from half of a limit on, the normal from three quarters, the cheap from twice', () => {
+test('the costly are refused from half of a limit on, the normal from three quarters, the cheap from four times', () => {
   assert.deepEqual(
-    [0, 0.49, 0.5, 0.74, 0.75, 1.99, 2, 100].map((pressure) => nextLevel(0, pressure)),
+    [0, 0.49, 0.5, 0.74, 0.75, 3.99, 4, 100].map((pressure) => nextLevel(0, pressure)),
     [0, 0, 1, 1, 2, 2, 3, 3],
   );
 });
@@ -14,10 +14,10 @@ test('a class is let in again when the pressure is below half of what had it ref
   assert.equal(nextLevel(1, 0.3), 1);
   assert.equal(nextLevel(1, 0.25), 1);
   assert.equal(nextLevel(1, 0.24), 0);
-  assert.equal(nextLevel(3, 1), 3);
-  assert.equal(nextLevel(3, 0.9), 2);
+  assert.equal(nextLevel(3, 2), 3);
+  assert.equal(nextLevel(3, 1.9), 2);
   assert.equal(nextLevel(3, 0), 2);
-  assert.equal(nextLevel(2, 2), 3);
+  assert.equal(nextLevel(2, 4), 3);
 });
 
 test('pressure counts once it lasts for two looks, and what is under way is told with its reason', async (t) => {

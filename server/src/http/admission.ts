@@ -20,7 +20,7 @@ declare module 'fastify' {
 }
 
 /** Shares of a limit at which one class more is refused. */
-const steps = [0.5, 0.75, 2] as const;
+const steps = [0.5, 0.75, 4] as const;
 
 /** The number of steps that have to be passed until the class is refused. */
 const refusedAt: Readonly<Record<Cost, number>> = {
