@@ -12,7 +12,8 @@ const manifests = {
     '{"name": "irontrack", "dependencies": {"@irontrack/contract": "0.1.0", "@node-rs/argon2": "2.0.0"}}',
   'sdk/package.json': '{"name": "@irontrack/sdk", "dependencies": {"@irontrack/contract": "0.1.0"}}',
   'console/package.json': '{"name": "@irontrack/console", "dependencies": {"@irontrack/sdk": "0.1.0"}}',
-  'lab/package.json': '{"name": "@irontrack/lab"}',
+  'lab/package.json': '{"name": "@irontrack/lab", "dependencies": {"uplot": "1.0.0"}}',
+  'lab/rival/package.json': '{"name": "rival", "dependencies": {"express": "5.0.0"}}',
 };
 
 /** Files that many rows import; none of them is at fault. */
@@ -197,6 +198,17 @@ const rows: readonly Row[] = [
     fact: 'refuses a development package in production code',
     file: 'server/src/crypto/a.ts',
     text: "import 'fast-check';",
+    rule: 'undeclared-package',
+  },
+  {
+    fact: 'accepts what a folder with a manifest of its own declares there',
+    file: 'lab/rival/server.mjs',
+    text: "import 'express';",
+  },
+  {
+    fact: 'refuses in such a folder what only the workspace around it declares',
+    file: 'lab/rival/server.mjs',
+    text: "import 'uplot';",
     rule: 'undeclared-package',
   },
   {

@@ -116,12 +116,15 @@ function checkPackage(
   name: string,
   report: Report,
 ): void {
-  const own = workspaces.find((workspace) => workspace.folder === home);
+  // A folder inside a workspace may have a manifest of its own: what is installed apart from everything else.
+  const own = workspaces
+    .filter(({ folder }) => folder === home || file.startsWith(`${folder}/`))
+    .toSorted((a, b) => b.folder.length - a.folder.length)[0];
   if (own?.dependencies.has(name)) return;
   const root = workspaces.find((workspace) => workspace.folder === 'tools');
   const isDevelopmentOnly = home === 'tools' || isTestFile(file);
   if (isDevelopmentOnly && (own?.devDependencies.has(name) || root?.devDependencies.has(name))) return;
-  const manifest = home === 'tools' ? 'package.json' : `${home}/package.json`;
+  const manifest = home === 'tools' ? 'package.json' : `${own?.folder ?? home}/package.json`;
   report(
     'undeclared-package',
     `${name} is not among the dependencies of ${manifest}; add it there or do without`,

@@ -19,7 +19,7 @@ export type Target =
 export function readWorkspaces(tree: SourceTree): Workspace[] {
   const workspaces: Workspace[] = [];
   for (const [path, text] of tree.texts) {
-    if (path !== 'package.json' && !/^[^/]+\/package\.json$/.test(path)) continue;
+    if (posix.basename(path) !== 'package.json') continue;
     const manifest: unknown = JSON.parse(text);
     const folder = path === 'package.json' ? 'tools' : posix.dirname(path);
     const name = readMember(manifest, 'name');

@@ -5,6 +5,7 @@ import { doctor } from './doctor.ts';
 import { knee } from './knee.ts';
 import type { LabCommand } from './lab-command.ts';
 import { micro } from './micro.ts';
+import { peers } from './peers.ts';
 import { planner } from './planner.ts';
 import { profile } from './profile.ts';
 import { report } from './report.ts';
@@ -24,5 +25,6 @@ export const commands: ReadonlyMap<string, LabCommand> = new Map([
   ['check', check],
   ['report', report],
   ['planner', planner],
+  ['peers', peers],
   ['doctor', doctor],
 ]);

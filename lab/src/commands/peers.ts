@@ -1,0 +1,209 @@
+/** `irontrack-lab peers`: the service beside what a team would otherwise take, on the same machine and database. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { exitStatus, LabError } from '../exit-status.ts';
+import { canPin, planCores, readAllowedCores } from '../load/pinning.ts';
+import { openScratchPostgres, type ScratchPostgres } from '../load/scratch-postgres.ts';
+import {
+  comparePeers,
+  type PeerRun,
+  type ReadyPeer,
+  runLength,
+  type Task,
+  tasks,
+} from '../peers/compare-peers.ts';
+import { installPeer, readVersions } from '../peers/install.ts';
+import { peers as knownPeers, type PasswordSettings, type Peer } from '../peers/peer.ts';
+import { renderPeersReport } from '../peers/peers-report.ts';
+import { readMachine } from '../result/machine.ts';
+import type { LabCommand, LabContext, OptionValues } from './lab-command.ts';
+import { createNarrator } from './narrator.ts';
+import { readNumber, readSeconds, readText } from './option-values.ts';
+
+const scenarios = fileURLToPath(new URL('../../peers/', import.meta.url));
+const irontrack = fileURLToPath(new URL('../../../server/bin/irontrack.mjs', import.meta.url));
+
+export const peers: LabCommand = {
+  summary: 'Measure the service beside better-auth, Express with Passport, and FastAPI, in alternation.',
+  usage: '[options]',
+  mostArguments: 0,
+  options: {
+    only: {
+      type: 'string',
+      help: `Services, separated by commas. Default ${namesOf(knownPeers).join(',')}.`,
+    },
+    tasks: { type: 'string', help: 'What is asked: signup, signin, me, separated by commas. Default all.' },
+    passwords: {
+      type: 'string',
+      help: 'own: as the guides of each recommend. equal: Argon2id, 64 MiB, 3 passes, 1 lane. Default both.',
+    },
+    rounds: { type: 'string', help: 'Runs of each service and task. Default 5.' },
+    duration: { type: 'string', short: 't', help: 'Length of a run, such as 4s. Default 4s.' },
+    pin: { type: 'string', help: 'auto, off, or server=0,generator=1: cores of each. Default auto.' },
+    folder: { type: 'string', help: 'Where the services are installed. Default .irontrack-lab/peers.' },
+    out: { type: 'string', short: 'o', help: 'Markdown report. Default .irontrack-lab/peers.md.' },
+  },
+  async run(_positionals, values, context) {
+    if (!existsSync(irontrack)) {
+      throw new LabError(
+        exitStatus.tool,
+        'The peers are measured beside the service: use a checkout of both.',
+      );
+    }
+    const narrator = createNarrator(context);
+    const chosen = choose(knownPeers, readText(values, 'only'), ({ name }) => name, 'only');
+    const asked = choose(tasks, readText(values, 'tasks'), ({ name }) => name, 'tasks');
+    const settings = readPasswords(values);
+    const rounds = readNumber(values, 'rounds', { least: 1, most: 100, whole: true, unit: 'runs' }) ?? 5;
+    const runS = readSeconds(values, 'duration', { least: 0.2, most: 600 }) ?? 4;
+    const cores = planCores(readAllowedCores(), readText(values, 'pin'), { canPin: canPin() });
+    const target = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/peers');
+    const out = resolve(context.cwd, readText(values, 'out') ?? '.irontrack-lab/peers.md');
+    const startedAt = new Date().toISOString();
+    const { environment, interrupted } = context;
+    const installed: Installed[] = [];
+    for (const peer of chosen) {
+      const options = { source: scenarios, target, environment, interrupted, say: narrator.say };
+      const folder = await installPeer(peer, options);
+      installed.push({ peer, folder, versions: await readVersions(peer, folder) });
+    }
+    narrator.say(`About ${estimateMinutes(chosen.length, asked, settings, rounds, runS)} minutes.`);
+    const database = await openScratchPostgres(context);
+    const scratch = mkdtempSync(join(tmpdir(), 'irontrack-lab-peers-'));
+    const runs: PeerRun[] = [];
+    const report = {
+      startedAt,
+      machine: readMachine(),
+      database: database.version,
+      command: `npx irontrack-lab ${context.args.join(' ')}`,
+      rounds,
+      runS,
+      peers: installed.map(({ peer: { name, ownHash }, versions }) => ({ name, ownHash, versions })),
+      runs,
+    };
+    try {
+      for (const passwords of settings) {
+        await comparePeers({
+          peers: await prepare(installed, passwords, database, scratch, context),
+          settings: passwords,
+          tasks: tasksFor(passwords, asked, settings),
+          rounds,
+          runS,
+          cores,
+          scenarios,
+          cwd: context.cwd,
+          interrupted,
+          say: narrator.say,
+          onRun(run) {
+            runs.push(run);
+            // What was measured stays, whatever becomes of the rest.
+            write(out, renderPeersReport(report));
+          },
+        });
+      }
+    } finally {
+      narrator.done();
+      await database.close();
+      rmSync(scratch, { recursive: true, force: true });
+    }
+    const text = renderPeersReport(report);
+    write(out, text);
+    context.stdout.write(`${text}\nReport: ${out}\n`);
+    return runs.some(({ failed, due }) => failed > due / 100) ? exitStatus.notDelivered : exitStatus.ok;
+  },
+};
+
+interface Installed {
+  peer: Peer;
+  folder: string;
+  versions: string[];
+}
+
+/** Each gets a database of its own in the same PostgreSQL, and no limits: a load comes from one address. */
+async function prepare(
+  installed: readonly Installed[],
+  passwords: PasswordSettings,
+  database: ScratchPostgres,
+  scratch: string,
+  { environment }: LabContext,
+): Promise<ReadyPeer[]> {
+  const ready: ReadyPeer[] = [];
+  for (const { peer, folder } of installed) {
+    const name = `${peer.name.replaceAll('-', '_')}_${passwords}`;
+    const databaseUrl = await database.create(name);
+    ready.push({
+      peer,
+      command: peer.command({ folder, node: process.execPath, irontrack }),
+      environment: {
+        ...environment,
+        NODE_ENV: 'production',
+        DATABASE_URL: databaseUrl,
+        PASSWORD_HASH: passwords,
+        DATA_DIR: join(scratch, name),
+        RATE_LIMIT: 'off',
+        LOG_FORMAT: 'json',
+      },
+    });
+  }
+  return ready;
+}
+
+function choose<Item>(
+  known: readonly Item[],
+  given: string | undefined,
+  nameOf: (item: Item) => string,
+  option: string,
+): Item[] {
+  if (given === undefined) return [...known];
+  const wanted = given.split(',');
+  const names = [...new Set(known.map(nameOf))];
+  const unknown = wanted.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new LabError(
+      exitStatus.tool,
+      `--${option} knows no ${unknown || 'empty name'}: ${names.join(', ')}.`,
+    );
+  }
+  return known.filter((item) => wanted.includes(nameOf(item)));
+}
+
+function readPasswords(values: OptionValues): PasswordSettings[] {
+  const given = readText(values, 'passwords') ?? 'both';
+  if (given === 'both') return ['own', 'equal'];
+  if (given === 'own' || given === 'equal') return [given];
+  throw new LabError(exitStatus.tool, '--passwords takes own, equal or both.');
+}
+
+/** How passwords are hashed changes nothing for who hashes none: measured once is enough. */
+function tasksFor(
+  passwords: PasswordSettings,
+  asked: readonly Task[],
+  settings: readonly PasswordSettings[],
+): Task[] {
+  return asked.filter(({ hashes }) => hashes || passwords === settings[0]);
+}
+
+/** Starting a service and signing its first users up takes some ten seconds a task. */
+function estimateMinutes(
+  services: number,
+  asked: readonly Task[],
+  settings: readonly PasswordSettings[],
+  rounds: number,
+  runS: number,
+): number {
+  const perService = settings
+    .flatMap((passwords) => tasksFor(passwords, asked, settings))
+    .reduce((sum, task) => sum + (rounds + 1) * runLength(task, runS) + 10, 0);
+  return Math.ceil((services * perService) / 60);
+}
+
+function namesOf(list: readonly Peer[]): string[] {
+  return list.map(({ name }) => name);
+}
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}

@@ -1,0 +1,159 @@
+/** Drives several services in turn, the others halted meanwhile, and keeps what each run showed. */
+import { join } from 'node:path';
+import type { CorePlan } from '../load/pinning.ts';
+import { openSide, type Side } from '../load/side.ts';
+import type { LoadShape, RunMeasurement } from '../result/result.ts';
+import { decodeHistogram } from '../stats/histogram.ts';
+import type { PasswordSettings, Peer } from './peer.ts';
+
+/** What is asked of each of them, and how hard. */
+export interface Task {
+  name: 'signup' | 'signin' | 'me';
+  /** Requests a second; null for as many as it can. */
+  ratePerS: number | null;
+  connections: number;
+  /** Passwords are hashed in it: few answers a second, so its runs are longer, and how they are hashed matters. */
+  hashes: boolean;
+}
+
+/** Sign-ups and sign-ins are bound by hashing: a few connections keep every core at it. */
+export const tasks: readonly Task[] = [
+  { name: 'signup', ratePerS: null, connections: 4, hashes: true },
+  { name: 'signin', ratePerS: null, connections: 4, hashes: true },
+  { name: 'me', ratePerS: null, connections: 50, hashes: false },
+  { name: 'me', ratePerS: 600, connections: 50, hashes: false },
+];
+
+/** Tasks that hash run this many times as long as the others. */
+const hashingFactor = 2;
+
+/** Seconds that a task measures in one run. */
+export function runLength({ hashes }: Task, runS: number): number {
+  return hashes ? runS * hashingFactor : runS;
+}
+
+export interface PeerRun {
+  peer: string;
+  settings: PasswordSettings;
+  task: Task;
+  ratePerS: number;
+  due: number;
+  failed: number;
+  meanUs: number;
+  p90Us: number;
+  p99Us: number;
+  cpuUsPerRequest: number | null;
+  rssMb: number | null;
+}
+
+/** A peer that is installed, with an empty database. */
+export interface ReadyPeer {
+  peer: Peer;
+  command: string;
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+interface CompareOptions {
+  peers: readonly ReadyPeer[];
+  settings: PasswordSettings;
+  tasks: readonly Task[];
+  rounds: number;
+  /** Length of one run, seconds. */
+  runS: number;
+  cores: CorePlan;
+  /** Folder of the scenarios. */
+  scenarios: string;
+  cwd: string;
+  interrupted: AbortSignal;
+  say(line: string): void;
+  onRun(run: PeerRun): void;
+}
+
+/** @throws LabError when one of them does not start or a scenario fails; all that were started are stopped */
+export async function comparePeers(options: CompareOptions): Promise<void> {
+  for (const task of options.tasks) {
+    const sides: { name: string; side: Side }[] = [];
+    try {
+      for (const ready of options.peers) {
+        options.say(`Starting ${ready.peer.name} for ${describeTask(task)}`);
+        sides.push({ name: ready.peer.name, side: await openPeer(ready, task, options) });
+      }
+      const phase = { durationS: runLength(task, options.runS), ratePerS: task.ratePerS };
+      // Once through without counting: compilers and pools settle.
+      for (const { side } of sides) await side.measure(phase);
+      for (let round = 0; round < options.rounds; round += 1) {
+        options.say(`${describeTask(task)}: round ${round + 1} of ${options.rounds}`);
+        const first = round % sides.length;
+        for (const { name, side } of [...sides.slice(first), ...sides.slice(0, first)]) {
+          options.interrupted.throwIfAborted();
+          const run = await side.measure(phase);
+          options.onRun(summarizeRun(name, options.settings, task, run));
+        }
+      }
+    } finally {
+      for (const { side } of sides.toReversed()) await side.close();
+    }
+  }
+}
+
+export function describeTask({ name, ratePerS }: Task): string {
+  return ratePerS === null ? `${name} at full rate` : `${name} at ${ratePerS}/s`;
+}
+
+function openPeer(
+  { peer, command, environment }: ReadyPeer,
+  task: Task,
+  options: CompareOptions,
+): Promise<Side> {
+  const { cores } = options;
+  const load: LoadShape = {
+    loop: task.ratePerS === null ? 'closed' : 'open',
+    ratePerS: task.ratePerS,
+    arrivals: 'constant',
+    connections: task.connections,
+    durationS: runLength(task, options.runS),
+    warmupS: 0,
+    pauseS: 0,
+    timeoutS: 30,
+    spin: false,
+    protocol: 'http/1.1',
+    serverCores: cores.server,
+    generatorCores: cores.generator,
+  };
+  return openSide({
+    label: peer.name,
+    command,
+    generator: {
+      url: 'http://127.0.0.1:{port}/',
+      insecure: false,
+      seed: 1,
+      load,
+      maxBodyBytes: 2 ** 20,
+      scenarioPath: join(options.scenarios, `${task.name}.ts`),
+    },
+    cwd: options.cwd,
+    readyTimeoutS: 60,
+    environment,
+    iOwnThisTarget: false,
+    interrupted: options.interrupted,
+    say: options.say,
+  });
+}
+
+function summarizeRun(peer: string, settings: PasswordSettings, task: Task, run: RunMeasurement): PeerRun {
+  const response = decodeHistogram(run.response);
+  const memory = (run.lanes ?? []).map(({ rssMb }) => rssMb);
+  return {
+    peer,
+    settings,
+    task,
+    ratePerS: run.ratePerS,
+    due: run.due,
+    failed: Object.values(run.failures).reduce((sum, count) => sum + count, 0),
+    meanUs: run.response.meanUs,
+    p90Us: response.percentileUs(0.9),
+    p99Us: response.percentileUs(0.99),
+    cpuUsPerRequest: run.cpuUsPerRequest ?? null,
+    rssMb: memory.length === 0 ? null : Math.max(...memory),
+  };
+}
