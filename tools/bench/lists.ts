@@ -116,7 +116,19 @@ async function measureUnknown(say: Say, serving: Serving, file: string): Promise
   const before = await readPageCounts(serving);
   for (let round = 0; round < 8; round += 1) {
     const cpuBefore = readCpuMs(serving);
-    const wrk = ['wrk', '-t1', '-c50', '-d3s', '-s', here('lists.lua'), `${serving.url}${path}`, '--', file];
+    const wrk = [
+      'wrk',
+      '-t1',
+      '-c50',
+      '-d3s',
+      '--timeout',
+      '10s',
+      '-s',
+      here('lists.lua'),
+      `${serving.url}${path}`,
+      '--',
+      file,
+    ];
     const { stdout } = await run('taskset', ['-c', '1', ...wrk]);
     if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);
     const cpuAfter = readCpuMs(serving);
