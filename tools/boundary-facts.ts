@@ -12,12 +12,14 @@ export const workspaceArrows: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Single files that may be imported against the arrows, and by whom. The launchers ship inside the server package,
- * where the `irontrack` command needs them; the test runner starts one PostgreSQL for all test files.
+ * where the `irontrack` command needs them; the test runner starts one PostgreSQL for all test files,
+ * and knows which of them run through a whole deployment.
  */
 export const sharedFiles: Readonly<Record<string, readonly string[]>> = {
   'server/bin/pinned-node.mjs': ['tools', 'lab'],
   'server/bin/irontrack.mjs': ['tools'],
   'server/src/database/embedded.ts': ['tools'],
+  'server/test/topology/contract-suite.ts': ['tools'],
 };
 
 /** The domains of the server in the order app.ts mounts them; each may call only those before it. */

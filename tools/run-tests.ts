@@ -4,20 +4,26 @@
  */
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../server/src/database/embedded.ts';
+import { leftOutFiles, prepareTopologyRun } from '../server/test/topology/contract-suite.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const filesAtOnce = 2;
+const topologyPatterns = ['server/test/contract/*.test.ts'];
 /** A file that hangs fails instead of holding the run for ever. */
 const longestFileMs = 10 * 60_000;
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
-const patterns = process.argv.slice(2);
-const files = findTestFiles(patterns.length > 0 ? patterns : ['{contract,server,lab,tools}/**/*.test.ts']);
+const given = process.argv.slice(2);
+/** The contract tests against nodes behind nginx rather than against a service in their own process. */
+const throughTopology = given[0] === '--topology';
+const patterns = throughTopology ? given.slice(1) : given;
+const everything = throughTopology ? topologyPatterns : ['{contract,server,lab,tools}/**/*.test.ts'];
+const files = findTestFiles(patterns.length > 0 ? patterns : everything);
 
 // Everybody may pass: under root PostgreSQL runs as another user.
 const folder = mkdtempSync(join(tmpdir(), 'irontrack-test-'));
@@ -26,6 +32,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.on('disconnect', () => interrupted.abort());
 process.channel?.unref();
 
+let leftOut: readonly RegExp[] = [];
 let database: EmbeddedDatabase | undefined;
 let counts = { passed: 0, failed: 0, skipped: 0 };
 try {
@@ -38,6 +45,11 @@ try {
       durable: false,
     });
     process.env.IRONTRACK_TEST_DATABASE = JSON.stringify(database.connection);
+    if (throughTopology) {
+      const topology = prepareTopologyRun(folder);
+      Object.assign(process.env, topology.environment);
+      leftOut = topology.leftOut;
+    }
     counts = await runFiles(files);
   }
 } finally {
@@ -52,7 +64,8 @@ process.exitCode = failed > 0 || passed === 0 || interrupted.signal.aborted ? 1 
 process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
 
 function findTestFiles(wanted: string[]): string[] {
-  return globSync(wanted, { cwd: repository, exclude: ['**/node_modules'] })
+  const found = globSync(wanted, { cwd: repository, exclude: ['**/node_modules'] });
+  return (throughTopology ? found.filter((path) => !(basename(path) in leftOutFiles)) : found)
     .map((path) => resolve(repository, path))
     .toSorted();
 }
@@ -65,6 +78,7 @@ function runFiles(paths: string[]): Promise<typeof counts> {
     cwd: repository,
     concurrency: filesAtOnce,
     timeout: longestFileMs,
+    testSkipPatterns: leftOut,
     signal: interrupted.signal,
   });
   // The summary of the whole run names no file. What neither passed nor was left out failed or was cancelled.

@@ -7,8 +7,10 @@ import { createService, type Service } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { createSigningKey } from '../../src/crypto/signing-key.ts';
 import type { DatabaseAddress } from '../../src/database/database.ts';
+import type { DatabaseConnection } from '../../src/database/embedded.ts';
 import type { Lifecycle } from '../../src/system/system.ts';
 import { openTelemetry } from '../../src/telemetry/telemetry.ts';
+import { startContractService } from '../topology/contract-service.ts';
 import { createTestDatabase } from './database.ts';
 
 /** A clock that can be moved ahead. */
@@ -38,11 +40,12 @@ interface TestServiceOptions {
   beside?: TestService & { address?: DatabaseAddress };
 }
 
-const addresses = new WeakMap<TestService, DatabaseAddress>();
+const addresses = new WeakMap<TestService, DatabaseConnection>();
 
 /** Starts a service; it is closed after the tests of the file if not before. */
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
   const shared = options.beside === undefined ? undefined : addresses.get(options.beside);
+  if (process.env.TEST_TOPOLOGY !== undefined) return await startThroughTopology(options, shared);
   const straight = shared ?? (await createTestDatabase());
   const address = (await options.reachDatabase?.(straight)) ?? straight;
   const config = readConfig(
@@ -102,6 +105,18 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   };
   addresses.set(testService, straight);
   after(() => testService.close());
+  return testService;
+}
+
+/** The same service as nodes of their own behind nginx: npm run test:topology. */
+async function startThroughTopology(
+  { environment, reachDatabase }: TestServiceOptions,
+  shared: DatabaseConnection | undefined,
+): Promise<TestService> {
+  assert.equal(reachDatabase, undefined, 'the nodes go to their database through their own pooler');
+  const database = shared ?? (await createTestDatabase());
+  const testService = await startContractService(database, environment);
+  addresses.set(testService, database);
   return testService;
 }
 

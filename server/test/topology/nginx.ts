@@ -59,6 +59,13 @@ export function makeCertificate(folder: string): Certificate {
   return certificate;
 }
 
+/** Of the run of the topology, which all test files and their `fetch` trust. */
+export function certificateFrom(environment: NodeJS.ProcessEnv): Certificate {
+  const folder = environment.TEST_TOPOLOGY_CERTIFICATE;
+  assert.ok(folder !== undefined, 'started by npm run test:topology, which makes the certificate');
+  return { chain: join(folder, 'fullchain.pem'), key: join(folder, 'privkey.pem') };
+}
+
 /** Writes the configuration to the folder. @returns its main file */
 export function renderNginx(
   options: NginxOptions,

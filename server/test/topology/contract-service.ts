@@ -1,0 +1,123 @@
+/**
+ * A service for the contract tests that is a whole deployment: nodes as processes, nginx in front of them over TLS. The
+ * tests see an address and a database; what looks into the process is not there (contract-suite.ts names those tests).
+ */
+import assert from 'node:assert/strict';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import postgres from 'postgres';
+import { readConfig } from '../../src/config.ts';
+import type { DatabaseConnection } from '../../src/database/embedded.ts';
+import type { TestService } from '../support/service.ts';
+import { certificateFrom, startNginx, withoutLimits } from './nginx.ts';
+import { databaseUrlOf, startNode } from './nodes.ts';
+
+const nodesOfAService = 2;
+
+/** One key for all nodes, as SIGNING_KEY hands it to them. */
+const signingKey = JSON.stringify(
+  createPrivateKey(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })).export(
+    { format: 'jwk' },
+  ),
+);
+
+/** What nodes add when they start, and the services that tests usually start do not. */
+const filledAtStart = [
+  'users',
+  'audit_entries',
+  'exercises',
+  'exercise_primary_muscles',
+  'exercise_secondary_muscles',
+  'exercise_equipment',
+  'exercise_tagging',
+  'muscle_groups',
+  'equipment',
+  'exercise_tags',
+  'events',
+  'event_dedup',
+  'deliveries',
+  'delivery_turns',
+];
+
+/** @param database migrated; several services may share it */
+export async function startContractService(
+  database: DatabaseConnection,
+  given: Readonly<Record<string, string>> = {},
+): Promise<TestService> {
+  const folder = mkdtempSync(join(tmpdir(), 'irontrack-nodes-'));
+  const sql = postgres({ ...database, max: 2, fetch_types: false });
+  const running: { stop(): Promise<void> }[] = [];
+  let isClosed = false;
+  const close = async () => {
+    if (isClosed) return;
+    isClosed = true;
+    await Promise.all(running.map((program) => program.stop()));
+    await sql.end({ timeout: 1 });
+    rmSync(folder, { recursive: true, force: true });
+  };
+  after(close);
+
+  const environment = {
+    RATE_LIMIT: 'off',
+    LOG_LEVEL: 'warn',
+    ARGON2_MEMORY_KIB: '64',
+    ARGON2_PASSES: '1',
+    DATABASE_POOL_SIZE: '5',
+    KEY_SIGNUP: 'open',
+    // Over TLS, and under the plain names, which the tests know.
+    COOKIE_SECURE: 'on',
+    COOKIE_PREFIX: 'off',
+    ADMIN_PASSWORD: 'Correct-Horse-7',
+    SIGNING_KEY: signingKey,
+    DATABASE_URL: databaseUrlOf(database),
+    ...given,
+  };
+  const [{ first = '0' } = {}] = await sql`select pg_current_xact_id()::text as first`;
+  const nodes = await Promise.all(
+    Array.from({ length: nodesOfAService }, async (_, index) => {
+      const home = join(folder, String(index + 1));
+      mkdirSync(home);
+      const node = await startNode(home, environment);
+      running.push(node);
+      return node;
+    }),
+  );
+  await forgetFirstStart(sql, first);
+  const home = join(folder, 'nginx');
+  mkdirSync(home);
+  const nginx = await startNginx({
+    folder: home,
+    nodes: nodes.map(({ socket }) => `unix:${socket}`),
+    certificate: certificateFrom(process.env),
+    replace: withoutLimits,
+  });
+  running.unshift(nginx);
+
+  const absent = (what: string): never => assert.fail(`${what} is inside a process, and these are others`);
+  return {
+    url: nginx.url,
+    sql,
+    clock: { now: () => new Date(), advance: () => absent('the clock') },
+    config: readConfig({ ...environment, SOCKET_PATH: 'node.sock' }, false),
+    get service() {
+      return absent('the service');
+    },
+    get lifecycle() {
+      return absent('the lifecycle');
+    },
+    close,
+  };
+}
+
+/** Deletes every row that was made since a transaction, past the triggers: no node has read it. */
+async function forgetFirstStart(sql: postgres.Sql, firstTransaction: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`set local session_replication_role = replica`;
+    for (const table of filledAtStart) {
+      await tx`delete from ${tx(table)} where xmin::text::bigint >= ${firstTransaction}::bigint`;
+    }
+  });
+}
