@@ -15,6 +15,8 @@ import { createAudit } from './audit/audit.ts';
 import type { Counters } from './cache/counters.ts';
 import { createMemoryCache } from './cache/memory-cache.ts';
 import { createMemoryCounters } from './cache/memory-counters.ts';
+import { readSharedCacheSecret } from './cache/valkey/secret.sql.ts';
+import { createValkey } from './cache/valkey/valkey.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createHashQueue } from './crypto/hash-queue.ts';
@@ -129,7 +131,22 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     onChange: createOverloadLog(log, () => performance.now()),
   });
   const cookies = createSessionCookies(config.cookies);
-  const counters = settings.counters ?? createMemoryCounters(clock);
+  const valkey =
+    config.valkey === undefined
+      ? undefined
+      : createValkey({
+          address: config.valkey,
+          clock,
+          onChange: (isUp, reason) => {
+            if (isUp) log.info('Valkey is there: limits are counted for all nodes together.');
+            else
+              log.warn(
+                { reason },
+                'Valkey is away: each node counts its limits for itself until it is back.',
+              );
+          },
+        });
+  const counters = valkey?.counters ?? settings.counters ?? createMemoryCounters(clock);
   const limits = createAttemptLimits(config.rateLimit, counters, metrics.limiterRefused);
 
   const audit = createAudit({ database, clock });
@@ -206,7 +223,9 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   });
   const system = createSystem({
     database,
-    probeCache: () => probeMemoryCache(createMemoryCache('probe', 1)),
+    probeCache: async () =>
+      (await probeMemoryCache(createMemoryCache('probe', 1))) &&
+      (valkey === undefined || (await valkey.probe())),
     lifecycle,
     version,
   });
@@ -216,6 +235,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     admission,
     ingest: events,
     deliveries: webhooks,
+    valkey: valkey?.state,
     caches: [...callers.caches, pages.counts, organizations.cache, keyHolders.cache],
   });
 
@@ -382,6 +402,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     openApi,
     async open() {
       await keyring.open();
+      await valkey?.open(await readSharedCacheSecret(database.sql, randomBytes(32)));
       await events.prepare();
       if (!(await canSearchByIndex(database.sql))) {
         log.warn(
@@ -404,6 +425,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       await events.drain();
       await webhooks.close();
       await announcements?.close();
+      await valkey?.close();
       await database.close();
     },
   };

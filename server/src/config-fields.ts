@@ -99,6 +99,61 @@ export function databaseUrl(): FieldReader<string> {
       : { fault: 'must look like postgres://name:password@host:5432/database.' };
 }
 
+/** Where a Valkey or Redis is, in parts. */
+export interface ValkeyAddress {
+  socket: { host: string; port: number; tls?: true } | { path: string };
+  username: string | undefined;
+  password: string | undefined;
+  database: number;
+}
+
+/** `redis://`, `rediss://` for TLS, `unix://` with the path of a socket; `valkey://` and `valkeys://` are the same. */
+export function valkeyUrl(): FieldReader<ValkeyAddress> {
+  return (given) => {
+    const value = parseValkeyUrl(given);
+    return value === undefined
+      ? {
+          fault:
+            'must look like redis://name:password@host:6379/0, rediss:// for TLS, or unix:///run/valkey/valkey.sock?db=0.',
+        }
+      : { value };
+  };
+}
+
+function parseValkeyUrl(given: string): ValkeyAddress | undefined {
+  const local = /^unix:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(\/[^?]+)(?:\?db=(\d{1,4}))?$/.exec(given);
+  if (local !== null) {
+    const [, name, secret, path = '', database] = local;
+    return { socket: { path }, ...credentials(name, secret), database: Number(database ?? 0) };
+  }
+  const scheme = /^(?:redis|valkey)(s?):\/\/./.exec(given);
+  if (scheme === null || !URL.canParse(given)) return undefined;
+  const { hostname, port, username, password: secret, pathname, search, hash } = new URL(given);
+  const database = /^\/?(\d{0,4})$/.exec(pathname)?.[1];
+  if (hostname === '' || database === undefined || search !== '' || hash !== '') return undefined;
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const at = { host, port: Number(port === '' ? 6379 : port) };
+  return {
+    socket: scheme[1] === 's' ? { ...at, tls: true } : at,
+    ...credentials(username, secret),
+    database: Number(database),
+  };
+}
+
+function credentials(name: string | undefined, secret: string | undefined) {
+  return { username: decoded(name), password: decoded(secret) };
+}
+
+/** A `%` that begins no escape stands for itself. */
+function decoded(part: string | undefined): string | undefined {
+  if (part === undefined || part === '') return undefined;
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** Reads an e-mail in the spelling that is stored. */
 export function email(): FieldReader<string> {
   return (given) =>

@@ -14,6 +14,7 @@ import {
   password,
   proxies,
   text,
+  valkeyUrl,
   webAddress,
 } from './config-fields.ts';
 import { exitStatus, StartupError } from './startup-error.ts';
@@ -53,6 +54,11 @@ export const settings = {
     integer(1, 1_000_000),
     '10000',
     'Client connections at most. One more is closed as it is opened.',
+  ),
+  VALKEY_URL: setting(
+    optional(valkeyUrl()),
+    '',
+    'Valkey, or Redis 6 or later, shared by several nodes: redis://, rediss:// or unix://. Unset: each for itself.',
   ),
   DATA_DIR: setting(text(), './.irontrack', 'Folder of the embedded database and of the keys.'),
   HASH_CONCURRENCY: setting(
@@ -293,6 +299,7 @@ function arrange(values: Values, isTerminal: boolean) {
       maxEventLoopDelayMs: values.MAX_EVENT_LOOP_DELAY_MS,
       maxConnections: values.MAX_CONNECTIONS,
     },
+    valkey: values.VALKEY_URL,
     dataDir: resolve(values.DATA_DIR),
     hashing: {
       concurrency: values.HASH_CONCURRENCY,

@@ -55,6 +55,7 @@ test('what lives elsewhere is read at every scrape', async (t) => {
     hashQueue,
     ingest: { depth: 6 },
     deliveries,
+    valkey: { isUp: true, losses: 2, counted: { valkey: 30, process: 4 } },
     caches: [session],
   });
   let samples = await read();
@@ -62,6 +63,9 @@ test('what lives elsewhere is read at every scrape', async (t) => {
   assert.equal(samples.get('password_hash_waiting'), 7);
   assert.equal(samples.get('admission_level'), 2);
   assert.equal(samples.get('event_queue_depth'), 6);
+  assert.equal(samples.get('valkey_up'), 1);
+  assert.equal(samples.get('valkey_losses_total'), 2);
+  assert.equal(samples.get('rate_limit_counts_total{counted_by="process"}'), 4);
   assert.equal(samples.get('webhook_attempts_under_way'), 8);
   assert.equal(samples.get('webhook_deliveries_waiting'), 9);
   assert.equal(samples.get('webhook_oldest_undelivered_seconds'), 1.5);

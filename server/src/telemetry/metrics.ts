@@ -13,6 +13,10 @@ interface MetricSources {
   /** Events taken in and not yet stored. */
   ingest: { readonly depth: number };
   deliveries: DeliverySource;
+  /** Undefined where none is configured. */
+  valkey:
+    | { readonly isUp: boolean; readonly losses: number; readonly counted: Readonly<Record<string, number>> }
+    | undefined;
   caches: readonly {
     readonly name: string;
     readonly counts: { readonly hits: number; readonly misses: number };
@@ -149,7 +153,7 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
 }
 
 function addSourceGauges(registry: Registry, sources: MetricSources): void {
-  const { database, hashQueue, admission, ingest, caches } = sources;
+  const { database, hashQueue, admission, ingest, caches, valkey } = sources;
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -170,6 +174,29 @@ function addSourceGauges(registry: Registry, sources: MetricSources): void {
   gauge('event_queue_depth', 'Events taken in and not yet stored.', () => ingest.depth);
   gauge('database_connections_busy', 'Callers that hold a connection.', () => database.load().busy);
   gauge('database_connections_waiting', 'Callers waiting for a connection.', () => database.load().waiting);
+  gauge('valkey_up', '1 while Valkey answers; 0 also where none is configured.', () =>
+    valkey?.isUp ? 1 : 0,
+  );
+  new Counter({
+    name: 'valkey_losses_total',
+    help: 'How often a connection to Valkey was lost.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(valkey?.losses ?? 0);
+    },
+  });
+  new Counter({
+    name: 'rate_limit_counts_total',
+    help: 'Counts for limits, by who made them: valkey, or this process for itself. Only where Valkey is configured.',
+    labelNames: ['counted_by'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [where, times] of Object.entries(valkey?.counted ?? {}))
+        this.inc({ counted_by: where }, times);
+    },
+  });
   new Gauge({
     name: 'cache_entries',
     help: 'Entries held, by cache.',
