@@ -1,10 +1,10 @@
 /** CPU time of a process by thread name, from /proc (Linux). */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** @returns milliseconds on a core since the start of each thread that still lives, summed by name */
+/** @returns milliseconds on a core since the start of each thread that still lives, summed by name; nothing when it has ended */
 export function readThreadCpuMs(pid: number): Map<string, number> {
   const byName = new Map<string, number>();
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+  for (const thread of readThreads(pid)) {
     const folder = `/proc/${pid}/task/${thread}`;
     try {
       const name = readFileSync(`${folder}/comm`, 'utf8').trim();
@@ -15,6 +15,15 @@ export function readThreadCpuMs(pid: number): Map<string, number> {
     }
   }
   return byName;
+}
+
+/** None of a process that has just ended, as those of PostgreSQL do now and then. */
+function readThreads(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 /** What each name used between two readings, those that used nothing left out. */

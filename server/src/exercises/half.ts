@@ -22,11 +22,9 @@ type Bits = Uint32Array;
 export function createHalf(rows: readonly HalfRow[]): Half {
   const byName = rows.map(({ id, nameKey, createdAt }): HalfEntry => ({ id, nameKey, createdAt }));
   /** Places in `byName`. */
-  const inTime = Uint32Array.from(byName.keys()).sort((a, b) => {
-    const [left, right] = [byName[a], byName[b]];
-    return left === undefined || right === undefined ? 0 : compareEntries('createdAt', left, right);
-  });
-  const byTime = [...inTime].flatMap((place) => byName[place] ?? []);
+  const inTime = new Uint32Array(rows.length);
+  for (const [place, { rankInTime }] of rows.entries()) inTime[rankInTime - 1] = place;
+  const byTime = Array.from(inTime, (place) => byName[place]).filter((entry) => entry !== undefined);
   const words = Math.ceil(rows.length / 32);
   const index = (valuesOf: (row: HalfRow) => readonly string[]) => {
     const bitsOf = new Map<string, Bits>();
@@ -39,7 +37,7 @@ export function createHalf(rows: readonly HalfRow[]): Half {
     }
     return bitsOf;
   };
-  const idsOf = (ids: string) => (ids === '' ? [] : ids.split(','));
+  const idsOf = (ids: string | null) => ids?.split(',') ?? [];
   const indexes = {
     primaryMuscles: index((row) => idsOf(row.primaryMuscles)),
     equipment: index((row) => idsOf(row.equipment)),

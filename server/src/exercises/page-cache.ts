@@ -5,7 +5,7 @@
  * same way, so that a page nobody asked for before, or that a change of one row made stale, is mostly put together of
  * what is at hand.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { CacheCounts } from '../cache/cache.ts';
 import { createMemoryCache } from '../cache/memory-cache.ts';
@@ -178,7 +178,7 @@ export function createPageCache(): PageCache {
 }
 
 export function pageItem(json: Buffer): PageItem {
-  return { json, digest: createHash('sha1').update(json).digest() };
+  return { json, digest: hash('sha1', json, 'buffer') };
 }
 
 const comma = 0x2c;
@@ -190,17 +190,17 @@ export function joinPage(items: readonly PageItem[], members: string): Page {
   const commas = Math.max(0, items.length - 1);
   const size = items.reduce((sum, { json }) => sum + json.length, opening.length + commas + closing.length);
   const body = Buffer.allocUnsafeSlow(size);
-  const hash = createHash('sha1');
   let at = opening.copy(body);
-  for (const { json, digest } of items) {
+  for (const { json } of items) {
     if (at > opening.length) {
       body[at] = comma;
       at += 1;
     }
     at += json.copy(body, at);
-    hash.update(digest);
   }
   closing.copy(body, at);
-  const etag = `"${hash.update(closing).digest('base64url')}"`;
+  // At one go: 51 calls into the hash take 4 to 10 us, this 2 to 6.
+  const digests = Buffer.concat([...items.map(({ digest }) => digest), closing]);
+  const etag = `"${hash('sha1', digests, 'base64url')}"`;
   return { body, etag, headers: ['etag', etag, 'cache-control', pageCacheControl] };
 }
