@@ -9,6 +9,7 @@
  *   --organizations 100   events go to them in turn
  *   --only batched        one variant alone: batched or unbatched
  *   --dedup               every event has a dedup_id
+ *   --beside ../before    the batched variant of another checkout too, to see what a change is worth
  *
  * Beside the rate it says what an event costs in CPU time (service, PostgreSQL, wrk), which stays true when something
  * else takes the cores for a while, and which share of all cores the run got: the rate of a machine that does nothing
@@ -20,7 +21,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { descendants, type Serving, startServing } from './serving.ts';
+import { descendants, type Serving, type ServingOptions, startServing } from './serving.ts';
 import { readThreadCpuMs } from './thread-cpu.ts';
 
 const run = promisify(execFile);
@@ -33,12 +34,12 @@ const { values } = parseArgs({
     organizations: { type: 'string', default: '100' },
     only: { type: 'string', default: '' },
     dedup: { type: 'boolean', default: false },
+    beside: { type: 'string', default: '' },
   },
 });
 
 interface Variant {
   name: string;
-  environment: Record<string, string>;
   serving: Serving;
   keys: string;
   runs: Run[];
@@ -56,19 +57,20 @@ interface Run {
   share: number;
 }
 
-const environments: Record<string, Record<string, string>> = {
+const choices: Record<string, ServingOptions> = {
   batched: {},
-  unbatched: { INGEST_BATCH: '1', INGEST_FLUSHERS: '10' },
+  unbatched: { environment: { INGEST_BATCH: '1', INGEST_FLUSHERS: '10' } },
+  ...(values.beside === '' ? {} : { beside: { checkout: values.beside } }),
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'irontrack-ingest-'));
 const variants: Variant[] = [];
 try {
-  for (const [name, environment] of Object.entries(environments)) {
-    if (values.only !== '' && values.only !== name) continue;
-    const serving = await startServing({ environment });
+  for (const [name, options] of Object.entries(choices)) {
+    if (values.only !== '' && values.only !== name && name !== 'beside') continue;
+    const serving = await startServing(options);
     const keys = join(folder, name);
-    variants.push({ name, environment, serving, keys, runs: [] });
+    variants.push({ name, serving, keys, runs: [] });
     writeFileSync(keys, `${(await makeKeys(serving.url, Number(values.organizations))).join('\n')}\n`);
   }
   for (const variant of variants) await load(variant, 4);

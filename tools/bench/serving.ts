@@ -2,10 +2,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../server/src/main.ts', import.meta.url));
+const here = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface Serving {
   url: string;
@@ -20,6 +20,8 @@ export interface ServingOptions {
   /** The core to pin the service to; its database runs on the other. Unset: all cores. */
   core?: number;
   environment?: Readonly<Record<string, string>>;
+  /** The checkout whose service is started; unset: this one. */
+  checkout?: string;
   /** A data folder from before; unset: a new one, removed at the end. */
   dataDir?: string;
 }
@@ -31,6 +33,7 @@ export async function startServing(options: ServingOptions = {}): Promise<Servin
   // Below the ports that Linux gives to clients: those of the last run may still be taken.
   const port = 12_000 + Math.floor(Math.random() * 20_000);
   const pinned = options.core === undefined ? [] : ['taskset', '-c', String(options.core)];
+  const main = resolve(options.checkout ?? here, 'server/src/main.ts');
   const [program = '', ...args] = [...pinned, process.execPath, main, 'serve'];
   const startedAt = performance.now();
   const child = spawn(program, args, {

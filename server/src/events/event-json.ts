@@ -4,15 +4,17 @@ import type { AttemptRow, InboxRow } from './inbox.sql.ts';
 
 const accepted = 'The event is stored.';
 
+/** @returns the answer, and how many bytes it has: asked of the type alone, as the rest is ASCII */
 export function writeStored(
   { id, createdAt }: { id: string; createdAt: string },
   organizationId: string,
   { type }: Pick<EventInput, 'type'>,
-): string {
-  return (
-    `{"id":"${id}","event_id":"${id}","type":${JSON.stringify(type)},"organization_id":"${organizationId}",` +
-    `"status":"pending","created_at":"${createdAt}","message":"${accepted}"}`
-  );
+): { body: string; bytes: number } {
+  const typeText = JSON.stringify(type);
+  const body =
+    `{"id":"${id}","event_id":"${id}","type":${typeText},"organization_id":"${organizationId}",` +
+    `"status":"pending","created_at":"${createdAt}","message":"${accepted}"}`;
+  return { body, bytes: body.length - typeText.length + Buffer.byteLength(typeText) };
 }
 
 export interface PageMembers {

@@ -65,11 +65,16 @@ export async function insertEvents(
       ${ifMissing[run]}
       returning id, organization_id, created_at
     ),
+    -- Looked up once a statement. In a join with what was stored, each row sorted and searched the whole list: a quarter
+    -- of what PostgreSQL did for an event.
+    reached as materialized (
+      select id from organizations
+      where id = any (${targets}::uuid[]) and webhook_url <> '' and webhook_disabled_at is null
+    ),
     queued as (
       insert into deliveries (event_id, organization_id, due_at)
-      select s.id, s.organization_id, s.created_at from stored s
-      join organizations o on o.id = s.organization_id
-      where o.id = any (${targets}::uuid[]) and o.webhook_url <> '' and o.webhook_disabled_at is null
+      select id, organization_id, created_at from stored
+      where organization_id in (select id from reached)
       returning 1
     )
     select (

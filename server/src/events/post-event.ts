@@ -26,7 +26,7 @@ interface PostEventNeeds {
 interface EventReply {
   /** What is left of the minute, before anything is answered. The last call counts. */
   allow(allowance: Allowance): void;
-  stored(body: string): void;
+  stored(body: string, bytes: number): void;
   failed(error: unknown): void;
 }
 
@@ -47,7 +47,8 @@ export function postEvent(
     if (!taken.isGranted) throw limits.refusal(taken);
     const refused = events.post(organization.id, input, (outcome, event) => {
       if (outcome.kind === 'stored') {
-        reply.stored(writeStored(event, organization.id, input));
+        const stored = writeStored(event, organization.id, input);
+        reply.stored(stored.body, stored.bytes);
         return;
       }
       if (outcome.kind === 'failed') giveBack(taken);
@@ -94,8 +95,8 @@ export function createPostShortcut(needs: ShortcutNeeds): PostShortcut {
       allow(left) {
         allowance = left;
       },
-      stored: (text) =>
-        reply.send(storedStatus, allowance === undefined ? [] : writeAllowance(allowance), text),
+      stored: (text, bytes) =>
+        reply.send(storedStatus, allowance === undefined ? [] : writeAllowance(allowance), text, bytes),
       failed: (error) =>
         void whenKnown(allowance ?? limits.allowanceOf(organization), (left) => refuse(error, left)),
     });

@@ -9,6 +9,7 @@ import type { AccessLog } from '../telemetry/access-log.ts';
 import type { RequestSeries } from '../telemetry/request-histogram.ts';
 import type { Cost } from './admission.ts';
 import { refuseOnSocket, statusOfClientError } from './client-error.ts';
+import { DirectRequest } from './direct-request.ts';
 import {
   clientLeft,
   ObservedResponse,
@@ -202,7 +203,11 @@ export function createObserver(options: ObserverOptions): Observer {
 
   return {
     createServer(handler, serverOptions) {
-      const server = http.createServer({ ...serverOptions, ServerResponse: Response });
+      const server = http.createServer<typeof IncomingMessage, typeof Response>({
+        ...serverOptions,
+        IncomingMessage: DirectRequest,
+        ServerResponse: Response,
+      });
       server.on('request', (request: IncomingMessage, response: ObservedResponse) => {
         const mounted = findShortcut(request.url ?? '');
         // A cross-origin request needs headers that only the CORS plugin knows; a draining server says so itself.
@@ -216,7 +221,14 @@ export function createObserver(options: ObserverOptions): Observer {
           return;
         }
         if (!takePlace(response)) return;
-        if (request.method === 'POST' && !isDraining && posts.take(request, response)) return;
+        if (
+          request.method === 'POST' &&
+          !isDraining &&
+          request instanceof DirectRequest &&
+          posts.take(request, response)
+        ) {
+          return;
+        }
         entering = response;
         handler(request, response);
         entering = undefined;

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Cost } from './admission.ts';
+import type { DirectRequest } from './direct-request.ts';
 import { isEventApi } from './event-api.ts';
 import { type ObservedResponse, type RouteRecord, statusRecord } from './observed-response.ts';
 import { prepareHead, type ResponseHead } from './response-head.ts';
@@ -22,8 +23,13 @@ export interface PostReply {
   readonly raw: ObservedResponse;
   /** Milliseconds since the head was there. */
   readonly elapsedMs: number;
-  /** Answers with JSON, once. @param headers names and values in turn */
-  send(status: number, headers: readonly string[], body: string): void;
+  /**
+   * Answers with JSON, once.
+   *
+   * @param headers names and values in turn
+   * @param bytes length of the body in UTF-8; to count them here would put the text together once more
+   */
+  send(status: number, headers: readonly string[], body: string, bytes: number): void;
 }
 
 declare module 'fastify' {
@@ -43,7 +49,7 @@ interface Mounted {
 export interface PostShortcuts {
   add(url: string, shortcut: Mounted): void;
   /** @returns whether the request is taken */
-  take(request: IncomingMessage, response: ObservedResponse): boolean;
+  take(request: DirectRequest, response: ObservedResponse): boolean;
 }
 
 const json = 'application/json; charset=utf-8';
@@ -75,13 +81,13 @@ export function createPostShortcuts(
       return this.raw.context.clock() - this.raw.startedAt;
     }
 
-    send(status: number, headers: readonly string[], body: string): void {
+    send(status: number, headers: readonly string[], body: string, bytes: number): void {
       const { raw } = this;
       const timed = isEventApi(raw.req.url)
         ? ['x-response-time', `${this.elapsedMs.toFixed(2)}ms`, ...headers]
         : headers;
       const record = statusRecord(raw.context, this.#record, status);
-      raw.answer(findHead(status), body, Buffer.byteLength(body), record, timed);
+      raw.answer(findHead(status), body, bytes, record, timed);
     }
   }
 
@@ -94,7 +100,7 @@ export function createPostShortcuts(
       const takeBody = mounted.take(request);
       if (takeBody === undefined) return false;
       response.record = mounted.record;
-      readBody(request, (body) => takeBody(body, new Reply(response, mounted.record)));
+      request.whenComplete((body) => takeBody(body, new Reply(response, mounted.record)));
       return true;
     },
   };
@@ -106,20 +112,3 @@ function hasPlainBody({ headers }: IncomingMessage, limit: number): boolean {
   if (length === undefined || !(Number(length) <= limit)) return false;
   return headers['content-type'] === 'application/json' && headers.origin === undefined;
 }
-
-/** The parser ends a body at its length. A client that leaves earlier is never heard of again. */
-function readBody(request: IncomingMessage, done: (body: Buffer) => void): void {
-  let first: Buffer | undefined;
-  let all: Buffer[] | undefined;
-  request.on('data', (chunk: Buffer) => {
-    if (first === undefined) {
-      first = chunk;
-    } else {
-      all ??= [first];
-      all.push(chunk);
-    }
-  });
-  request.on('end', () => done(all === undefined ? (first ?? nothing) : Buffer.concat(all)));
-}
-
-const nothing = Buffer.alloc(0);
