@@ -10,37 +10,31 @@ export interface HalfRow {
   rankInTime: number;
   category: string;
   difficultyLevel: string;
-  /** Ids with commas between; null: none. */
-  primaryMuscles: string | null;
-  equipment: string | null;
-  tags: string | null;
+  /** Ids with commas between. */
+  primaryMuscles: string;
+  equipment: string;
+  tags: string;
 }
 
 /** The system's exercises (`null`) or those of one user, by name; `most` of them and one more if there are more. */
 export async function selectHalf(sql: Sql, ownerId: string | null, most: number): Promise<HalfRow[]> {
   return await sql<HalfRow>`
-    with half as materialized (
+    select e.id, e.name_key as "nameKey",
+      to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "createdAt",
+      (row_number() over (order by e.created_at, e.id))::int as "rankInTime",
+      e.category, e.difficulty_level as "difficultyLevel",
+      ${idsOf(part`exercise_primary_muscles`, part`muscle_group_id`)} as "primaryMuscles",
+      ${idsOf(part`exercise_equipment`, part`equipment_id`)} as equipment,
+      ${idsOf(part`exercise_tagging`, part`tag_id`)} as tags
+    from (
       select e.id, e.name_key, e.created_at, e.category, e.difficulty_level from exercises e
       where ${ownerId === null ? part`e.owner_id is null` : part`e.owner_id = ${ownerId}`}
       order by e.name_key limit ${most + 1}
-    )
-    select half.id, half.name_key as "nameKey",
-      to_char(half.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "createdAt",
-      (row_number() over (order by half.created_at, half.id))::int as "rankInTime",
-      half.category, half.difficulty_level as "difficultyLevel",
-      muscles.ids as "primaryMuscles", equipment.ids as equipment, tags.ids as tags
-    from half
-    ${idsOf(part`exercise_primary_muscles`, part`muscle_group_id`, part`muscles`)}
-    ${idsOf(part`exercise_equipment`, part`equipment_id`, part`equipment`)}
-    ${idsOf(part`exercise_tagging`, part`tag_id`, part`tags`)}
-    order by half.name_key`;
+    ) e
+    order by e.name_key`;
 }
 
-/** Of all rows at one go. */
-function idsOf(links: SqlPart, itemId: SqlPart, name: SqlPart): SqlPart {
-  return part`
-    left join (
-      select link.exercise_id, string_agg(link.${itemId}::text, ',') as ids
-      from half join ${links} link on link.exercise_id = half.id group by link.exercise_id
-    ) ${name} on ${name}.exercise_id = half.id`;
+/** Some 6 us a row and list; joins with the links grouped by exercise took half as long again at 5,000 rows as at 141. */
+function idsOf(links: SqlPart, itemId: SqlPart): SqlPart {
+  return part`array_to_string(array(select link.${itemId} from ${links} link where link.exercise_id = e.id), ',')`;
 }

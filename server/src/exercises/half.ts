@@ -37,7 +37,7 @@ export function createHalf(rows: readonly HalfRow[]): Half {
     }
     return bitsOf;
   };
-  const idsOf = (ids: string | null) => ids?.split(',') ?? [];
+  const idsOf = (ids: string) => (ids === '' ? [] : ids.split(','));
   const indexes = {
     primaryMuscles: index((row) => idsOf(row.primaryMuscles)),
     equipment: index((row) => idsOf(row.equipment)),
