@@ -69,8 +69,8 @@ import { createWebhooks } from './webhooks/webhooks.ts';
 
 export interface ServiceSettings {
   config: Config;
-  /** The database for statements, perhaps through a pooler, and past it. */
-  database: { address: DatabaseAddress; directAddress: DatabaseAddress };
+  /** The database for statements, perhaps through a pooler that keeps none prepared, and past it. */
+  database: { address: DatabaseAddress; directAddress: DatabaseAddress; prepares: boolean };
   telemetry: Telemetry;
   loadSigningKey: () => Promise<SigningKey>;
   /** Where attempts and events are counted for the limits. Unset: in this process. */
@@ -109,6 +109,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     queue: config.database.queue,
     onWait: metrics.connectionWaited,
     onRefused: () => metrics.admissionRefused('database-queue', 'any'),
+    prepares: settings.database.prepares,
   });
   const hashQueue = createHashQueue({
     concurrency: config.hashing.concurrency,

@@ -60,6 +60,11 @@ export const settings = {
     '',
     'Valkey, or Redis 6 or later, shared by several nodes: redis://, rediss:// or unix://. Unset: each for itself.',
   ),
+  DATABASE_PREPARED_STATEMENTS: setting(
+    oneOf('auto', 'on', 'off'),
+    'auto',
+    'Keep statements prepared on the connections of DATABASE_URL. auto finds out whether a pooler lets them through.',
+  ),
   DATA_DIR: setting(text(), './.irontrack', 'Folder of the embedded database and of the keys.'),
   HASH_CONCURRENCY: setting(
     integer(1, 64),
@@ -292,6 +297,7 @@ function arrange(values: Values, isTerminal: boolean) {
       url: values.DATABASE_URL,
       directUrl: values.DATABASE_DIRECT_URL ?? values.DATABASE_URL,
       poolSize: values.DATABASE_POOL_SIZE,
+      preparedStatements: values.DATABASE_PREPARED_STATEMENTS,
       timeoutMs: 5_000,
       queue: { mostWaiting: values.DATABASE_QUEUE, maxWaitMs: values.DATABASE_MAX_WAIT_MS },
     },

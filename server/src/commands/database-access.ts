@@ -3,6 +3,8 @@ import { type Config, readConfig } from '../config.ts';
 import type { DatabaseAddress } from '../database/database.ts';
 import { startEmbeddedDatabase } from '../database/embedded.ts';
 import { migrate } from '../database/migrations.ts';
+import { findDatabaseRoute } from '../database/route.ts';
+import { exitStatus, StartupError } from '../startup-error.ts';
 import type { CommandContext } from './command.ts';
 
 interface DatabaseAccess {
@@ -27,6 +29,51 @@ export async function openDatabaseAccess(
     return { address: url, directAddress: directUrl ?? url, stop: async () => undefined };
   const embedded = await startEmbeddedDatabase({ dataDir: config.dataDir, whenInUse, say });
   return { address: embedded.connection, directAddress: embedded.connection, stop: () => embedded.stop() };
+}
+
+export interface StatementRoute {
+  /** Connections of the pool are the pooler's to count. */
+  isPooled: boolean;
+  /** May statements stay prepared? */
+  prepares: boolean;
+}
+
+/**
+ * What the statements of a running service go through. The schema must be up to date, which shows that the database
+ * itself can be reached.
+ *
+ * @throws StartupError when DATABASE_URL does not answer, or leads to another database than DATABASE_DIRECT_URL
+ */
+export async function findStatementRoute(
+  { preparedStatements }: Pick<Config['database'], 'preparedStatements'>,
+  { address, directAddress }: Pick<DatabaseAccess, 'address' | 'directAddress'>,
+): Promise<StatementRoute> {
+  try {
+    const route = await findDatabaseRoute(address);
+    if (address !== directAddress) {
+      const direct = await findDatabaseRoute(directAddress);
+      if (direct.databaseId !== route.databaseId) throw differentDatabases();
+    }
+    return {
+      isPooled: route.keeps !== 'always',
+      prepares: preparedStatements === 'auto' ? route.keepsPrepared : preparedStatements === 'on',
+    };
+  } catch (error) {
+    if (error instanceof StartupError || !(error instanceof Error && 'code' in error)) throw error;
+    throw new StartupError(
+      exitStatus.unavailable,
+      `DATABASE_URL does not lead to the database (${error.message}). Start the pooler there, or check its address.`,
+      { cause: error },
+    );
+  }
+}
+
+function differentDatabases(): StartupError {
+  return new StartupError(
+    exitStatus.badConfiguration,
+    'DATABASE_URL and DATABASE_DIRECT_URL lead to different databases. Both must be the same one: through the ' +
+      'pooler, and past it.',
+  );
 }
 
 interface MigratedDatabase {

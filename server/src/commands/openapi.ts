@@ -6,6 +6,8 @@ import { createSigningKey } from '../crypto/signing-key.ts';
 import { openTelemetry } from '../telemetry/telemetry.ts';
 import type { Command } from './command.ts';
 
+const nowhere = 'postgres://localhost/none';
+
 export const openApiCommand: Command = {
   summary: 'Print the OpenAPI 3.1 document.',
   options: {},
@@ -15,7 +17,7 @@ export const openApiCommand: Command = {
     // Never opened: building the service declares its routes, and that is all the document needs.
     const service = await createService({
       config,
-      database: { address: 'postgres://localhost/none', directAddress: 'postgres://localhost/none' },
+      database: { address: nowhere, directAddress: nowhere, prepares: false },
       telemetry,
       loadSigningKey: async () => createSigningKey(randomBytes(32)),
       lifecycle: { state: 'starting' },

@@ -12,7 +12,7 @@ import type { Lifecycle } from '../system/system.ts';
 import { openTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { createPrimaryAdministrator } from './administrator.ts';
 import type { Command } from './command.ts';
-import { openDatabaseAccess } from './database-access.ts';
+import { findStatementRoute, openDatabaseAccess } from './database-access.ts';
 import { createFirstCatalog } from './first-catalog.ts';
 import { explainListening, removeDeadSocket } from './listen-errors.ts';
 import { loadSigningKey } from './signing-key.ts';
@@ -63,14 +63,16 @@ async function startServing(
   closing(database.stop);
   const applied = await migrate(database.directAddress);
   if (applied.length > 0) log.info({ migrations: applied }, 'The schema was brought up to date.');
-  await requireConnections(database.directAddress, config.database.poolSize);
+  const route = await findStatementRoute(config.database, database);
+  // Behind a pooler the connections of the pool are the pooler's, which counts them by itself.
+  await requireConnections(database.directAddress, route.isPooled ? 0 : config.database.poolSize);
   const filled = await createFirstCatalog(database.address, config.database.timeoutMs);
   if (filled !== undefined)
     log.info({ added: filled }, 'The exercise catalog was empty and has been filled.');
 
   const service = await createService({
     config,
-    database,
+    database: { ...database, prepares: route.prepares },
     telemetry,
     loadSigningKey: () => loadSigningKey(config),
     lifecycle,

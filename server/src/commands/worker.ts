@@ -4,7 +4,7 @@ import { openDatabase } from '../database/database.ts';
 import { openTelemetry } from '../telemetry/telemetry.ts';
 import { createWebhooks } from '../webhooks/webhooks.ts';
 import type { Command } from './command.ts';
-import { withDatabase } from './database-access.ts';
+import { findStatementRoute, withDatabase } from './database-access.ts';
 
 /** One claims, one writes results, one tells workers; more would only wait. */
 const connections = 3;
@@ -17,7 +17,9 @@ export const worker: Command = {
     await withDatabase(context, async ({ config, address, directAddress }) => {
       const { level, format } = config.log;
       const { log, print, metrics, close: closeTelemetry } = await openTelemetry({ level, format, fd: 1 });
-      const database = openDatabase({ address, poolSize: connections, timeoutMs: config.database.timeoutMs });
+      const { prepares } = await findStatementRoute(config.database, { address, directAddress });
+      const { timeoutMs } = config.database;
+      const database = openDatabase({ address, poolSize: connections, timeoutMs, prepares });
       const webhooks = createWebhooks({
         database,
         clock: systemClock,

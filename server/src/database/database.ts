@@ -21,10 +21,15 @@ interface DatabaseSettings {
   onWait?: (waitMs: number) => void;
   /** A caller was turned away because too many waited, or it too long. */
   onRefused?: () => void;
+  /**
+   * Are statements of the hot path planned once a connection? Only where the connection stays the same one: see
+   * route.ts. No when absent, as a command that runs once gains nothing by it.
+   */
+  prepares?: boolean;
 }
 
 export interface Database {
-  /** Statements that are parsed and planned once a connection. For the hot path: they carry no request id. */
+  /** Statements that are parsed and planned once a connection, if it may be. For the hot path: they carry no request id. */
   readonly sql: Sql;
   /** Statements that end in the request id as a comment, for whoever reads pg_stat_activity or the slow log. */
   forRequest(requestId: string): Sql;
@@ -44,7 +49,7 @@ export interface Database {
 
 /** Opens a pool. It connects at the first statement, so this cannot fail. */
 export function openDatabase(settings: DatabaseSettings): Database {
-  const { address, poolSize, timeoutMs, onWait, onRefused } = settings;
+  const { address, poolSize, timeoutMs, onWait, onRefused, prepares: prepare = false } = settings;
   const { mostWaiting, maxWaitMs } = settings.queue ?? {
     mostWaiting: Number.POSITIVE_INFINITY,
     maxWaitMs: timeoutMs,
@@ -62,7 +67,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
       now: () => performance.now(),
       ...(onWait === undefined ? {} : { onWait }),
     });
-    return { client: connectPool(address, poolSize), gate };
+    return { client: connectPool(address, poolSize, { prepare }), gate };
   }
 
   async function guard<Result>(run: (client: postgres.Sql) => Promise<Result>): Promise<Result> {
@@ -104,7 +109,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
 
   /** On a connection for this alone, since all others are taken. */
   async function probeAside(): Promise<void> {
-    const client = connectPool(address, 1);
+    const client = connectPool(address, 1, { prepare });
     try {
       await withDeadline(client`select 1 as one`, timeoutMs);
     } finally {
@@ -153,15 +158,20 @@ interface ConnectionEvents {
   onnotify?: (channel: string, payload: string) => void;
 }
 
-/** A bare postgres.js client: for the pool here, for migrations and for the listening connection. */
+/**
+ * A bare postgres.js client: for the pool here, for migrations and for the listening connection.
+ *
+ * @param options.prepare false keeps the library from preparing anything, its own COMMIT included
+ */
 export function connectPool(
   address: DatabaseAddress,
   max: number,
-  events: ConnectionEvents = {},
+  { prepare = true, ...events }: ConnectionEvents & { prepare?: boolean } = {},
 ): postgres.Sql {
   const options: postgres.Options<Record<string, never>> = {
     ...events,
     max,
+    prepare,
     connect_timeout: 5,
     // A database that is back is used within a second; the library's own back-off reaches 20 s.
     backoff: (attempts) => Math.min(0.05 * 2 ** attempts, 1),

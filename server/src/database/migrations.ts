@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { exitStatus, StartupError } from '../startup-error.ts';
 import { connectPool, type DatabaseAddress, inTransaction, isUnavailable } from './database.ts';
+import { findDatabaseRoute } from './route.ts';
 
 const folder = new URL('../../migrations/', import.meta.url);
 
@@ -21,13 +22,15 @@ interface Migration {
 /**
  * Applies what is missing, each file in a transaction of its own.
  *
+ * @param address past any pooler
  * @returns the versions that were applied now, such as `['0001-accounts']`
- * @throws StartupError when the database is away, too old, read-only, newer than this program, or a file that was
- *   applied has been edited since
+ * @throws StartupError when the database is away, behind a pooler, too old, read-only, newer than this program, or a
+ *   file that was applied has been edited since
  */
 export async function migrate(address: DatabaseAddress): Promise<string[]> {
   const client = connectPool(address, 1);
   try {
+    await requireLastingConnection(address);
     await requireUsable(client);
     // The lock is the session's, so it must live and die with this one connection.
     await client`select pg_advisory_lock(${lockKey}::bigint)`;
@@ -57,6 +60,18 @@ export async function migrate(address: DatabaseAddress): Promise<string[]> {
   } finally {
     await client.end({ timeout: 5 });
   }
+}
+
+/** Through a pooler in transaction mode the lock would stay behind, and LISTEN, which succeeds there, hears nothing. */
+async function requireLastingConnection(address: DatabaseAddress): Promise<void> {
+  const { keeps } = await findDatabaseRoute(address);
+  if (keeps !== 'transaction') return;
+  throw new StartupError(
+    exitStatus.badConfiguration,
+    'DATABASE_DIRECT_URL (DATABASE_URL where it is not set) leads through a pooler in transaction mode, such as ' +
+      'PgBouncer. Migrations and news of changes need a connection that lasts: set DATABASE_DIRECT_URL to the ' +
+      'database itself, beside DATABASE_URL for everything else.',
+  );
 }
 
 async function requireUsable(client: postgres.Sql): Promise<void> {

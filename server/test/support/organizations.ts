@@ -13,7 +13,10 @@ export interface TestOrganization {
 let serial = 0;
 
 /** Makes an organization by the public way. */
-export async function newOrganization(service: TestService, tier = 'free'): Promise<TestOrganization> {
+export async function newOrganization(
+  service: Pick<TestService, 'url'>,
+  tier = 'free',
+): Promise<TestOrganization> {
   serial += 1;
   const name = `Organization ${serial}`;
   const json = { organization_name: name, tier };

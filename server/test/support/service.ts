@@ -8,10 +8,12 @@ import { type Config, readConfig } from '../../src/config.ts';
 import { createSigningKey } from '../../src/crypto/signing-key.ts';
 import type { DatabaseAddress } from '../../src/database/database.ts';
 import type { DatabaseConnection } from '../../src/database/embedded.ts';
+import { findDatabaseRoute } from '../../src/database/route.ts';
 import type { Lifecycle } from '../../src/system/system.ts';
 import { openTelemetry } from '../../src/telemetry/telemetry.ts';
 import { startContractService } from '../topology/contract-service.ts';
 import { createTestDatabase } from './database.ts';
+import { isAround, reachThroughTopology } from './topology.ts';
 
 /** A clock that can be moved ahead. */
 interface TestClock {
@@ -45,9 +47,13 @@ const addresses = new WeakMap<TestService, DatabaseConnection>();
 /** Starts a service; it is closed after the tests of the file if not before. */
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
   const shared = options.beside === undefined ? undefined : addresses.get(options.beside);
-  if (process.env.TEST_TOPOLOGY !== undefined) return await startThroughTopology(options, shared);
+  if (isAround('nginx')) return await startThroughTopology(options, shared);
   const straight = shared ?? (await createTestDatabase());
-  const address = (await options.reachDatabase?.(straight)) ?? straight;
+  const way =
+    options.reachDatabase === undefined
+      ? await reachThroughTopology(straight)
+      : { address: await options.reachDatabase(straight), close: async () => undefined };
+  const { address } = way;
   const config = readConfig(
     {
       PORT: '0',
@@ -70,9 +76,10 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   const lifecycle: Lifecycle = { state: 'starting' };
   const telemetry = await openTelemetry({ level: config.log.level, format: 'json', fd: 2 });
   const key = createSigningKey(randomBytes(32));
+  const prepares = address === straight || (await findDatabaseRoute(address)).keepsPrepared;
   const service = await createService({
     config,
-    database: { address, directAddress: straight },
+    database: { address, directAddress: straight, prepares },
     telemetry,
     loadSigningKey: async () => key,
     lifecycle,
@@ -99,6 +106,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
       if (isClosed) return;
       isClosed = true;
       await service.close();
+      await way.close();
       await sql.end({ timeout: 1 });
       await telemetry.close();
     },
