@@ -42,7 +42,7 @@ export const settings = {
   ),
   DATABASE_MAX_WAIT_MS: setting(
     integer(1, 60_000),
-    '5000',
+    '10000',
     'Who has waited this long for a connection of the pool gets 503 with Retry-After.',
   ),
   MAX_EVENT_LOOP_DELAY_MS: setting(

@@ -68,13 +68,35 @@ test('one long pause is no pressure', async (t) => {
 
 test('the event loop is late by the time beyond the look, and never when it is turned off', () => {
   let nowMs = 0;
-  const watched = watchEventLoop(1000, () => nowMs);
-  const unwatched = watchEventLoop(0, () => nowMs);
+  let workedMs = 0;
+  const watch = (maxDelayMs: number) =>
+    watchEventLoop(
+      maxDelayMs,
+      () => nowMs,
+      () => workedMs,
+    );
+  const watched = watch(1000);
+  const unwatched = watch(0);
   nowMs = 100;
+  workedMs = 100;
   assert.equal(watched.read(), 0);
   nowMs = 700;
+  workedMs = 400;
   assert.equal(watched.read(), 0.5);
   assert.equal(unwatched.read(), 0);
+});
+
+test('an event loop that others keep from working is not taken for one that has too much to do', () => {
+  let nowMs = 0;
+  let workedMs = 0;
+  const watched = watchEventLoop(
+    1000,
+    () => nowMs,
+    () => workedMs,
+  );
+  nowMs = 2100;
+  workedMs = 20;
+  assert.equal(watched.read(), 0.08);
 });
 
 test('a database queue is as full as its number or its time says, whichever is more', () => {
