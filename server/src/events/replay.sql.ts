@@ -40,7 +40,7 @@ export async function selectReplayable(
 
 /**
  * Makes events of an organization pending again, and due now where it has an address. A delivery that is under way is
- * overtaken: its fence rises, so that its result counts no more.
+ * overtaken: its fence is another, so that its result counts no more.
  *
  * @param eventIds at least one
  */
@@ -63,7 +63,8 @@ export async function replayEvents(
       join organizations o on o.id = ${organizationId} and o.webhook_url <> '' and o.webhook_disabled_at is null
       order by c.id
       on conflict (event_id) do update
-        set due_at = excluded.due_at, attempts = 0, leased_until = null, fence = due.fence + 1, last_error = null
+        set due_at = excluded.due_at, attempts = 0, leased_until = null, fence = nextval('delivery_fences'),
+          last_error = null
       returning 1
     ),
     reopened as (

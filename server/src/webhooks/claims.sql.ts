@@ -6,7 +6,7 @@ export interface Claim {
   organizationId: string;
   /** Attempts made before. */
   attempts: number;
-  /** Raised by every claim: a result with an older one comes too late. */
+  /** The number of this claim and of no other: a result with an older one comes too late. */
   fence: number;
   address: string;
   secret: Uint8Array;
@@ -111,7 +111,8 @@ export async function claimDeliveries(
       for update skip locked
     ),
     claimed as (
-      update deliveries d set due_at = ${leasedUntil}, leased_until = ${leasedUntil}, fence = d.fence + 1
+      update deliveries d set due_at = ${leasedUntil}, leased_until = ${leasedUntil},
+        fence = nextval('delivery_fences')
       from locked l where d.event_id = l.event_id
       returning d.event_id, d.organization_id, d.attempts, d.fence
     ),

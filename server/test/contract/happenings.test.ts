@@ -142,6 +142,34 @@ test('an event is due for delivery exactly when the organization has an address 
   await set('', false);
 });
 
+test('deliverers are told when a happening commits that has somewhere to go, and of no other', async () => {
+  const news: string[] = [];
+  const { unlisten } = await service.sql.listen('irontrack_changes', (payload) => news.push(payload));
+  const address = async (url: string) => {
+    await service.sql`update organizations set webhook_url = ${url} where id = ${builtInOrganizationId}`;
+  };
+  /** News come in order: once the last of two is there, nothing of the first is still under way. */
+  const newsOf = async (work: () => Promise<unknown>) => {
+    news.length = 0;
+    await work();
+    await service.sql`select pg_notify('irontrack_changes', 'the end')`;
+    await until('the news are heard', () => news.includes('the end'));
+    return news.filter((topic) => topic === 'deliveries').length;
+  };
+  assert.equal(await newsOf(() => signUp(service)), 0);
+  await address('http://127.0.0.1:9/');
+  assert.equal(await newsOf(() => signUp(service)), 1);
+  const takenBack = service.sql.begin(async (tx) => {
+    await tx`
+      insert into audit_entries (id, at, action, details)
+      values ('01980000-0000-7000-8000-000000000002', now(), 'user.created', '{}')`;
+    throw new Error('Taken back.');
+  });
+  assert.equal(await newsOf(() => assert.rejects(takenBack, /Taken back/)), 0);
+  await address('');
+  await unlisten();
+});
+
 test('a superuser points a webhook at what happens, and gets it signed', async () => {
   const node = await startTestService({ environment: { WEBHOOK_ALLOW_PRIVATE: 'on' } });
   const { accessToken: bearer } = await enterAsSuperuser(node);

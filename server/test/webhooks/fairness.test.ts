@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
+import { openDatabase } from '../../src/database/database.ts';
+import { acknowledgeEvents } from '../../src/events/inbox.sql.ts';
+import { replayEvents } from '../../src/events/replay.sql.ts';
 import { openDeliveryBench, readState, startReceiver, until } from '../support/deliveries.ts';
 
 const bench = await openDeliveryBench();
 const { sql } = bench;
+const database = openDatabase({ address: bench.address, poolSize: 1, timeoutMs: 5_000 });
+after(() => database.close());
 const floodSize = 300_000;
+/** What a busy machine takes a second for must not be tried again in half a minute. */
+const patient = { timeoutMs: 15_000 };
 
 /** Events of one organization that are all due, the oldest a minute. */
 async function flood(organizationId: string, count: number): Promise<void> {
@@ -40,7 +47,7 @@ test(`beside ${floodSize} due deliveries of one organization another's new event
   const { id: flooding } = await bench.addOrganization(flooded.url);
   const { id: quiet } = await bench.addOrganization(other.url);
   await flood(flooding, floodSize);
-  const { engine, stop, failures } = bench.startEngine();
+  const { engine, stop, failures } = bench.startEngine(patient);
   await until('the flood is under way', () => flooded.received.length > 100, 60_000);
   const times: number[] = [];
   for (let round = 0; round < 20; round += 1) {
@@ -96,8 +103,8 @@ test('no organization has more than its bound under way, however many of its del
   });
   const { id } = await bench.addOrganization(receiver.url);
   await flood(id, 500);
-  const { stop } = bench.startEngine();
-  await until('all are delivered', async () => (await countLeft(id)) === 0, 30_000);
+  const { stop } = bench.startEngine(patient);
+  await until('all are delivered', async () => (await countLeft(id)) === 0, 60_000);
   await stop();
   assert.ok(most > 4 && most <= 32, `${most} at once`);
   assert.equal(receiver.received.length, 500);
@@ -111,8 +118,8 @@ test('two workers share the work and deliver nothing twice', async () => {
     ids.push(id);
     await flood(id, 200);
   }
-  const [one, two] = [bench.startEngine(), bench.startEngine()];
-  for (const id of ids) await until('all are delivered', async () => (await countLeft(id)) === 0, 30_000);
+  const [one, two] = [bench.startEngine(patient), bench.startEngine(patient)];
+  for (const id of ids) await until('all are delivered', async () => (await countLeft(id)) === 0, 60_000);
   await Promise.all([one.stop(), two.stop()]);
   const seen = receiver.received.map(({ headers }) => String(headers['webhook-id']));
   assert.equal(seen.length, 2_000);
@@ -154,4 +161,32 @@ test('the result of a worker whose lease was lost changes nothing', async () => 
   const ids = receiver.received.map(({ headers }) => headers['webhook-id']);
   assert.deepEqual(ids, [id, id]);
   await Promise.all([late.stop(), next.stop()]);
+});
+
+test('a worker that is late with a delivery from before a replay changes nothing of the new one', async () => {
+  const answers: (() => void)[] = [];
+  const receiver = await startReceiver((response) => {
+    answers.push(() => response.writeHead(500).end());
+  });
+  const { id: organizationId } = await bench.addOrganization(receiver.url);
+  const late = bench.startEngine({ timeoutMs: 20_000, concurrency: 1 });
+  const id = await bench.addEvent(organizationId);
+  late.engine.wake();
+  await until('the first worker sends it', () => receiver.received.length === 1);
+  // Acknowledged meanwhile, so there is nothing to deliver any more; and then asked for again.
+  assert.deepEqual(await acknowledgeEvents(database.sql, organizationId, [id], new Date()), [id]);
+  assert.equal((await replayEvents(database.sql, organizationId, [id], new Date())).deliveries, 1);
+  const next = bench.startEngine({ timeoutMs: 20_000, concurrency: 1 });
+  await until('another worker sends the new one', () => receiver.received.length === 2);
+  answers[0]?.();
+  await until('the first is told', () => late.outcomes.length === 1);
+  assert.deepEqual(late.outcomes, ['superseded']);
+  const { status, attempts, lastError } = await readState(bench, id);
+  assert.deepEqual([status, attempts, lastError], ['pending', 0, null]);
+  answers[1]?.();
+  await until('the second result is written', () => next.outcomes.length === 1);
+  assert.deepEqual(next.outcomes, ['retry']);
+  assert.equal((await readState(bench, id)).attempts, 1);
+  await Promise.all([late.stop(), next.stop()]);
+  await sql`delete from deliveries`;
 });
