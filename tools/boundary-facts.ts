@@ -38,7 +38,14 @@ export const domainOrder: readonly string[] = [
 ];
 
 /** What every domain stands on and what knows no domain; so do the single files beside them, such as config.ts. */
-export const groundFolders: readonly string[] = ['http', 'database', 'cache', 'crypto', 'telemetry'];
+export const groundFolders: readonly string[] = [
+  'http',
+  'database',
+  'cache',
+  'crypto',
+  'telemetry',
+  'workers',
+];
 
 /** Who builds things and hands them to each other. */
 export const wiring: readonly string[] = ['app', 'commands'];

@@ -22,7 +22,13 @@ import type { Config } from './config.ts';
 import { createHashQueue } from './crypto/hash-queue.ts';
 import { createPasswordHasher } from './crypto/password-hash.ts';
 import type { SigningKey } from './crypto/signing-key.ts';
-import { type Announcements, type ChangeListener, listenForChanges } from './database/announcements.ts';
+import {
+  type Announcements,
+  type ChangeListener,
+  type ChangeTopic,
+  isChangeTopic,
+  listenForChanges,
+} from './database/announcements.ts';
 import { type DatabaseAddress, openDatabase } from './database/database.ts';
 import { mountEvents } from './events/events.routes.ts';
 import { createEvents } from './events/events.ts';
@@ -35,10 +41,11 @@ import { createListShortcut } from './exercises/list-shortcut.ts';
 import { createPageCache } from './exercises/page-cache.ts';
 import { mountReferenceList } from './exercises/reference-lists.routes.ts';
 import { createReferenceLists } from './exercises/reference-lists.ts';
-import type { App } from './http/app.ts';
 import { createAdmission, watchDatabase, watchEventLoop } from './http/admission.ts';
+import type { App } from './http/app.ts';
 import { createSessionCookies } from './http/cookies.ts';
 import { guardRoutes } from './http/guard.ts';
+import { holdAnswers } from './http/held-answers.ts';
 import { createLazyCompiler } from './http/lazy-compiler.ts';
 import { createObserver } from './http/observe.ts';
 import { createOpenApi, type OpenApi } from './http/openapi.ts';
@@ -59,6 +66,7 @@ import { type Chore, type Housekeeping, startHousekeeping } from './system/house
 import { mountSystem } from './system/system.routes.ts';
 import { createSystem, type Lifecycle, probeMemoryCache } from './system/system.ts';
 import { createFailureLog } from './telemetry/failure-log.ts';
+import { joinPages } from './telemetry/joined-metrics.ts';
 import { createOverloadLog } from './telemetry/overload-log.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { mountUsers } from './users/users.routes.ts';
@@ -66,6 +74,7 @@ import { createUsers } from './users/users.ts';
 import { version } from './version.ts';
 import { mountWebhooks } from './webhooks/webhooks.routes.ts';
 import { createWebhooks } from './webhooks/webhooks.ts';
+import type { Siblings } from './workers/siblings.ts';
 
 export interface ServiceSettings {
   config: Config;
@@ -78,6 +87,10 @@ export interface ServiceSettings {
   lifecycle: Lifecycle;
   clock: Clock;
   randomBytes: (size: number) => Buffer;
+  /** The other workers of this node; unset: there are none. */
+  siblings?: Siblings;
+  /** Which of the workers this is: the first alone does what once a node is enough. */
+  place?: number;
 }
 
 export interface Service {
@@ -88,6 +101,10 @@ export interface Service {
   open(): Promise<void>;
   /** Compiles what requests need and no request has needed yet; call it once the server listens. */
   warmUp(): Promise<void>;
+  /** Drops the copies of what somebody else has just changed. @param topic as in database/announcements.ts */
+  forget(topic: string, id: string): void;
+  /** Answers go on, but each connection is closed with its next one. */
+  retire(): void;
   /** Stops listening, lets open requests finish, then closes what they needed. */
   close(): Promise<void>;
 }
@@ -99,7 +116,7 @@ const deadSessionRetentionMs = 30 * 24 * 60 * minuteMs;
 
 /** Builds the service. It touches nothing outside the process until `open`, and does not listen. */
 export async function createService(settings: ServiceSettings): Promise<Service> {
-  const { config, telemetry, lifecycle, clock, randomBytes } = settings;
+  const { config, telemetry, lifecycle, clock, randomBytes, siblings, place = 0 } = settings;
   const { log, metrics } = telemetry;
 
   const database = openDatabase({
@@ -160,13 +177,17 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   });
   const { issuer, audience } = config.tokens;
   const callers = createCallers({ database, clock, keyring, issuer, audience });
-  const roles = createRoles({ database, audit, clock, forgetUser: callers.forgetUser });
+  const roles = createRoles({ database, audit, clock, forgetUser: forgetEverywhere('user') });
   const sessions = createSessions({
     database,
     audit,
     clock,
     keyring,
-    callers,
+    callers: {
+      ...callers,
+      forgetUser: forgetEverywhere('user'),
+      forgetSession: forgetEverywhere('session'),
+    },
     randomBytes,
     lifetimes: config.tokens,
     token: { issuer, audience },
@@ -177,21 +198,29 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   const pages = createPageCache();
   const { cdnUrl } = config;
   const compiler = createLazyCompiler();
-  const referenceLists = createReferenceLists({ database, audit, forgetPages: pages.forgetAll });
-  const exercises = createExercises({ database, audit, clock, cdnUrl, forgetPagesOf: pages.forget });
+  const referenceLists = createReferenceLists({ database, audit, forgetPages: () => forgetExercises('all') });
+  const forgetExercises = forgetEverywhere('exercises');
+  const exercises = createExercises({
+    database,
+    audit,
+    clock,
+    cdnUrl,
+    forgetPagesOf: (ownerId) => forgetExercises(ownerId ?? 'system'),
+  });
   const exerciseList = createExerciseList({
     database,
     pages,
     cdnUrl,
     serialize: compiler.defer(() => buildSerializer(Exercise)),
   });
-  const organizations = createOrganizations({ database, audit, clock });
+  const forgetOrganization = forgetEverywhere('organization');
+  const organizations = createOrganizations({ database, audit, clock, forgetEverywhere: forgetOrganization });
   const webhookSettings = createWebhookSettings({
     database,
     audit,
     clock,
     randomBytes,
-    forgetOrganization: organizations.forget,
+    forgetOrganization,
   });
   const tierLimits = createTierLimits(counters, clock);
   const keyHolders = createKeyHolders({ database, clock, organizations });
@@ -200,7 +229,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     audit,
     clock,
     randomBytes,
-    keyHolders,
+    keyHolders: { forgetKey: forgetEverywhere('api-key') },
     signupLimit: createSignupLimit(config.rateLimit, counters, () =>
       metrics.limiterRefused('key', 'address'),
     ),
@@ -294,6 +323,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       strictPreflight: false,
     });
   }
+  if (siblings !== undefined) holdAnswers(app, siblings.heard);
   app.addHook('onRoute', (route) => openApi.add(route));
   guardRoutes(app, {
     authenticate: callers.authenticate,
@@ -327,9 +357,22 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   });
   mountInbox(app, { events });
   mountWebhooks(app, { webhooks, organizations, events, audit, database });
-  mountSystem(app, { system, openApi, metrics: metrics.page });
+  mountSystem(app, {
+    system,
+    openApi,
+    metrics: siblings === undefined ? metrics.page : joinPages(metrics, siblings.collect),
+  });
   mountDocs(app);
   await app.ready();
+
+  /** What drops a copy here and, before the answer leaves, in the other workers of this node. */
+  function forgetEverywhere(topic: ChangeTopic): (id: string) => void {
+    if (siblings === undefined) return (id) => listener.changed(topic, id);
+    return (id) => {
+      listener.changed(topic, id);
+      siblings.tell(topic, id);
+    };
+  }
 
   /** Whatever keeps copies of rows. */
   const copies = [callers, pages, organizations, keyHolders];
@@ -374,7 +417,12 @@ export async function createService(settings: ServiceSettings): Promise<Service>
 
   const before = (now: Date, ageMs: number) => new Date(now.getTime() - ageMs);
   const chores: readonly Chore[] = [
-    { name: 'renew the signing key', everyMs: minuteMs, run: () => keyring.reload() },
+    {
+      name: 'renew the signing key',
+      everyMs: minuteMs,
+      isOfProcess: true,
+      run: () => keyring.reload(),
+    },
     {
       name: 'delete dead sessions',
       everyMs: 60 * minuteMs,
@@ -413,11 +461,16 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       announcements = await listenForChanges(settings.database.directAddress, listener);
       if (config.webhooks.deliversHere) webhooks.start();
       admission.start();
-      housekeeping = startHousekeeping(chores, clock, (name, error) => {
+      const own = place === 0 ? chores : chores.filter(({ isOfProcess }) => isOfProcess);
+      housekeeping = startHousekeeping(own, clock, (name, error) => {
         log.error({ err: error }, `Could not ${name}.`);
       });
     },
     warmUp: compiler.finish,
+    forget(topic, id) {
+      if (isChangeTopic(topic)) listener.changed(topic, id);
+    },
+    retire: () => observer.retire(),
     async close() {
       isClosing = true;
       housekeeping?.stop();

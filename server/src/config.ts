@@ -34,7 +34,7 @@ export const settings = {
     '',
     'The same database past a pooler, for LISTEN and migrations. Unset: DATABASE_URL.',
   ),
-  DATABASE_POOL_SIZE: setting(integer(1, 1000), '10', 'Database connections at most.'),
+  DATABASE_POOL_SIZE: setting(integer(1, 1000), '10', 'Database connections of each worker at most.'),
   DATABASE_QUEUE: setting(
     integer(1, 1_000_000),
     '1000',
@@ -66,10 +66,11 @@ export const settings = {
     'Keep statements prepared on the connections of DATABASE_URL. auto finds out whether a pooler lets them through.',
   ),
   DATA_DIR: setting(text(), './.irontrack', 'Folder of the embedded database and of the keys.'),
+  WORKERS: setting(integer(1, 64), '1', 'Serving processes on the one address.'),
   HASH_CONCURRENCY: setting(
     integer(1, 64),
     String(Math.min(availableParallelism(), 4)),
-    'Password hashes computed at once. Default: the number of cores, at most 4.',
+    'Password hashes computed at once, by all workers. Default: the number of cores, at most 4.',
   ),
   HASH_MAX_WAIT_MS: setting(
     integer(0, 60_000),
@@ -307,6 +308,7 @@ function arrange(values: Values, isTerminal: boolean) {
     },
     valkey: values.VALKEY_URL,
     dataDir: resolve(values.DATA_DIR),
+    workers: values.WORKERS,
     hashing: {
       concurrency: values.HASH_CONCURRENCY,
       maxWaitMs: values.HASH_MAX_WAIT_MS,

@@ -9,6 +9,7 @@ import { openApiCommand } from './commands/openapi.ts';
 import { rotateSigningKey } from './commands/rotate-signing-key.ts';
 import { seed } from './commands/seed.ts';
 import { serve } from './commands/serve.ts';
+import { serveAsWorker } from './commands/serve-as-worker.ts';
 import { worker } from './commands/worker.ts';
 import { holdTickShape } from './http/tick-shape.ts';
 import { exitStatus, StartupError } from './startup-error.ts';
@@ -16,6 +17,7 @@ import { version } from './version.ts';
 
 const commands: ReadonlyMap<string, Command> = new Map([
   ['serve', serve],
+  ['serve-as-worker', serveAsWorker],
   ['worker', worker],
   ['migrate', migrateCommand],
   ['seed', seed],
@@ -64,7 +66,9 @@ function readOptions(name: string, command: Command, args: string[]) {
 
 function describeCommands(): string {
   const width = Math.max(...[...commands.keys()].map((name) => name.length));
-  const rows = [...commands].map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  const rows = [...commands]
+    .filter(([, { isInternal }]) => isInternal !== true)
+    .map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return (
     `IronTrack ${version}\n\nUsage: irontrack <command> [options]\n\nCommands:\n${rows.join('\n')}\n\n` +
     'irontrack <command> --help tells more. Settings come from the environment: docs/configuration.md.\n' +
@@ -85,11 +89,15 @@ function describeCommand(name: string, { summary, operand, options }: Command): 
 const sameSignalMs = 1_000;
 
 /** Resolves when the process is asked to end, or when the launcher that started it is gone. */
-function untilSignal(): Promise<string> {
+function untilSignal(onHangUp?: () => void): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let firstAt: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
+      if (signal === 'SIGHUP' && onHangUp !== undefined && firstAt === undefined) {
+        onHangUp();
+        return;
+      }
       firstAt ??= performance.now();
       // Whoever asks again does not want to wait. The shell's convention for a process ended by a signal.
       if (performance.now() - firstAt > sameSignalMs) process.exit(128 + constants.signals[signal]);
@@ -99,6 +107,18 @@ function untilSignal(): Promise<string> {
   process.once('disconnect', () => resolve('disconnect'));
   return promise;
 }
+
+/** The supervisor, to the process that it started. */
+const supervisor: CommandContext['supervisor'] =
+  process.send === undefined
+    ? undefined
+    : {
+        send: (message) => void process.send?.(message, undefined, undefined, () => undefined),
+        onMessage(listener) {
+          process.on('message', listener);
+          process.channel?.ref();
+        },
+      };
 
 // Before anything queues its first tick; see the file.
 holdTickShape();
@@ -114,6 +134,7 @@ try {
     stdout,
     stderr,
     untilSignal,
+    supervisor,
     exit: () => process.exit(0),
   });
   process.exitCode ??= exitStatus.done;

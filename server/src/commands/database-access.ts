@@ -3,6 +3,7 @@ import { type Config, readConfig } from '../config.ts';
 import type { DatabaseAddress } from '../database/database.ts';
 import { startEmbeddedDatabase } from '../database/embedded.ts';
 import { migrate } from '../database/migrations.ts';
+import { extraConnections } from '../database/pool-size.ts';
 import { findDatabaseRoute } from '../database/route.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 import type { CommandContext } from './command.ts';
@@ -27,7 +28,12 @@ export async function openDatabaseAccess(
   const { url, directUrl } = config.database;
   if (url !== undefined)
     return { address: url, directAddress: directUrl ?? url, stop: async () => undefined };
-  const embedded = await startEmbeddedDatabase({ dataDir: config.dataDir, whenInUse, say });
+  const embedded = await startEmbeddedDatabase({
+    dataDir: config.dataDir,
+    whenInUse,
+    say,
+    maxConnections: connectionsFor(config),
+  });
   return { address: embedded.connection, directAddress: embedded.connection, stop: () => embedded.stop() };
 }
 
@@ -103,4 +109,12 @@ export async function withDatabase<Result>(
   } finally {
     await access.stop();
   }
+}
+
+/** PostgreSQL's own number unless the workers and one more, which takes over in a rolling restart, need a larger one. */
+function connectionsFor({ workers, database }: Config): number {
+  const usual = 100;
+  // 3 are PostgreSQL's reserve; more than 500 processes is a mistake in the settings, and is refused.
+  const needed = (workers + 1) * (database.poolSize + extraConnections) + 3;
+  return Math.min(Math.max(usual, needed), 500);
 }

@@ -5,7 +5,7 @@
 import type postgres from 'postgres';
 import { connectPool, type DatabaseAddress } from './database.ts';
 
-type ChangeTopic =
+export type ChangeTopic =
   | 'user'
   | 'session'
   | 'signing-keys'
@@ -75,7 +75,7 @@ export async function listenForChanges(
       return;
     }
     const [topic, id] = splitOnce(payload);
-    if (isTopic(topic)) listener.changed(topic, id);
+    if (isChangeTopic(topic)) listener.changed(topic, id);
   }
 
   async function open(): Promise<void> {
@@ -144,6 +144,6 @@ function splitOnce(payload: string): [string, string] {
   return colon === -1 ? [payload, ''] : [payload.slice(0, colon), payload.slice(colon + 1)];
 }
 
-function isTopic(topic: string): topic is ChangeTopic {
+export function isChangeTopic(topic: string): topic is ChangeTopic {
   return topics.has(topic);
 }

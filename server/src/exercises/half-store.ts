@@ -4,8 +4,8 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Sql } from '../database/sql.ts';
-import { createHalf, type Half } from './half.ts';
 import { selectHalf } from './half.sql.ts';
+import { createHalf, type Half } from './half.ts';
 
 export interface HalfStore {
   /** If it is at hand; else it is read meanwhile, for others. Undefined: ask PostgreSQL. */

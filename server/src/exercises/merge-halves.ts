@@ -1,6 +1,7 @@
 /** A page out of the two halves of a list, each already in order. */
-import { compareEntries, type HalfEntry } from './half.ts';
+
 import type { ListKey } from './exercise-list.sql.ts';
+import { compareEntries, type HalfEntry } from './half.ts';
 import type { ListQuery } from './list-query.ts';
 
 export interface Halves {

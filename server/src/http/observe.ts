@@ -75,6 +75,8 @@ export interface Observer {
   clientErrorHandler(error: Error, socket: Duplex): void;
   /** Adds the hooks; before any route is declared. */
   mount(app: FastifyInstance): void;
+  /** From now on each connection is closed with its next answer, and nobody takes a shortcut. */
+  retire(): void;
   /** Requests being answered now; those a shortcut answers are never seen here. */
   readonly openRequests: number;
 }
@@ -229,6 +231,7 @@ export function createObserver(options: ObserverOptions): Observer {
         ) {
           return;
         }
+        if (isDraining) response.setHeader('connection', 'close');
         entering = response;
         handler(request, response);
         entering = undefined;
@@ -280,6 +283,10 @@ export function createObserver(options: ObserverOptions): Observer {
         isDraining = true;
         done();
       });
+    },
+
+    retire() {
+      isDraining = true;
     },
 
     get openRequests() {

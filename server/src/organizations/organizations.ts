@@ -53,11 +53,14 @@ interface Needs {
   database: Database;
   audit: Audit;
   clock: Clock;
+  /** Drops what is kept of one organization, here and wherever else it is kept. */
+  forgetEverywhere: (id: string) => void;
 }
 
 const capacity = 20_000;
 
-export function createOrganizations({ database, audit, clock }: Needs): Organizations {
+export function createOrganizations(needs: Needs): Organizations {
+  const { database, audit, clock, forgetEverywhere } = needs;
   const kept = createMemoryCache<Organization>('organization', capacity);
   return {
     cache: kept,
@@ -97,7 +100,7 @@ export function createOrganizations({ database, audit, clock }: Needs): Organiza
         });
         return organization;
       });
-      kept.drop(id);
+      forgetEverywhere(id);
       return toView(changed);
     },
   };

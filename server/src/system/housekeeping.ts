@@ -1,4 +1,4 @@
-/** What has to be done now and then, by every process on its own: repeating it does no harm. */
+/** What has to be done now and then, by every node on its own: repeating it does no harm. */
 import type { Clock } from '../clock.ts';
 
 export interface Housekeeping {
@@ -9,6 +9,8 @@ export interface Chore {
   everyMs: number;
   /** Reads on after "Could not": "renew the signing key". */
   name: string;
+  /** Every worker of a node does it, not the first alone. */
+  isOfProcess?: boolean;
   run: (now: Date) => Promise<void>;
 }
 

@@ -68,6 +68,8 @@ function addGauges(registry: Registry, source: DeliverySource): void {
     new Gauge({
       name,
       help,
+      // Of the database: each process reads the same.
+      aggregator: 'max',
       registers,
       async collect() {
         reading ??= read();

@@ -2,6 +2,7 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type DeliverySource, openDeliveryMetrics } from './delivery-metrics.ts';
+import { type MetricsPart, restartsMetric } from './joined-metrics.ts';
 import { RequestHistogram } from './request-histogram.ts';
 
 /** Parts of the service whose state is read at every scrape. */
@@ -44,6 +45,8 @@ export interface Metrics {
   deliveryAttempted(outcome: string, durationMs: number): void;
   /** Names the parts to read from now on; before that their figures are absent. */
   observe(sources: MetricSources): void;
+  /** All figures, to be joined with those of other processes. */
+  report(): Promise<MetricsPart>;
   /** The text for `/metrics` and its content type. */
   page: { readonly contentType: string; metrics(): Promise<string> };
   close(): void;
@@ -125,6 +128,16 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
   });
   readTotal('access_log_lines_dropped_total', 'Log lines lost to a slow reader.', () => log.dropped);
 
+  new Gauge({
+    name: 'serving_processes',
+    help: 'Processes of this node that serve.',
+    registers,
+    collect() {
+      this.set(1);
+    },
+  });
+  // The supervisor counts them; a process that serves alone has none.
+  new Counter({ ...restartsMetric, registers });
   const deliveries = openDeliveryMetrics(registry);
   const stopLoopGauges = openLoopGauges(registry);
 
@@ -147,6 +160,7 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
       addSourceGauges(registry, sources);
       deliveries.observe(sources.deliveries);
     },
+    report: () => registry.getMetricsAsJSON(),
     page: registry,
     close: stopLoopGauges,
   };
@@ -229,6 +243,7 @@ function openLoopGauges(registry: Registry): () => void {
     name: 'event_loop_delay_seconds',
     help: 'How late the event loop was since the last scrape: quantiles 0.5 and 0.99, and 1 for the worst.',
     labelNames: ['quantile'],
+    aggregator: 'max',
     registers: [registry],
     collect() {
       // The monitor records the time between two of its ticks, so the tick itself has to come off. Without a sample
@@ -244,6 +259,7 @@ function openLoopGauges(registry: Registry): () => void {
   new Gauge({
     name: 'event_loop_utilization_ratio',
     help: 'Share of the time since the last scrape that the event loop was busy.',
+    aggregator: 'max',
     registers: [registry],
     collect() {
       const now = performance.eventLoopUtilization();

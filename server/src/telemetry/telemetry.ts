@@ -25,12 +25,16 @@ interface TelemetryOptions {
   format: LogFormat;
   /** Where the lines go: 1 is standard output. Nothing else may write there. */
   fd: number;
+  /** Other processes of ours write there too: lines stay whole. */
+  sharesFd?: boolean;
 }
 
 /** Opens log and metrics of the process. Lines that wait when it exits are written by an exit listener. */
-export async function openTelemetry({ level, format, fd }: TelemetryOptions): Promise<Telemetry> {
+export async function openTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const { level, format, fd, sharesFd = false } = options;
   const writer = new LineWriter({
     fd,
+    sharesFd,
     describeDropped: (count) =>
       format === 'json'
         ? `{"level":40,"time":${Date.now()},"droppedLines":${count},"msg":"Log lines were dropped."}\n`

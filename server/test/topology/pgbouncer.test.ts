@@ -9,8 +9,8 @@ import { startReceiver, until } from '../support/deliveries.ts';
 import { store } from '../support/events.ts';
 import { callWithKey, newOrganization } from '../support/organizations.ts';
 import { startPgbouncer } from '../support/pgbouncer.ts';
-import { missingPrograms } from './programs.ts';
 import { call, goodPassword, newEmail, textMember } from '../support/service.ts';
+import { missingPrograms } from './programs.ts';
 
 const skip = missingPrograms({ pgbouncer: 'pgbouncer' });
 const straight = await createTestDatabase();

@@ -1,0 +1,78 @@
+import { readConfig } from '../config.ts';
+import { lowerHashPriority } from '../crypto/hash-priority.ts';
+import { exitStatus, StartupError } from '../startup-error.ts';
+import type { Lifecycle } from '../system/system.ts';
+import { openTelemetry } from '../telemetry/telemetry.ts';
+import { openLink } from '../workers/link.ts';
+import { createLinkedCounters } from '../workers/linked-counters.ts';
+import type { SupervisorCalls, WorkerCalls } from '../workers/messages.ts';
+import { createSiblings } from '../workers/siblings.ts';
+import type { Command } from './command.ts';
+import { openService, releaseConnections } from './serving.ts';
+
+/** The supervisor may be busy with other starts. */
+const longestAskMs = 10_000;
+
+export const serveAsWorker: Command = {
+  summary: 'One of the serving processes that serve starts with WORKERS above 1.',
+  options: {},
+  isInternal: true,
+  async run(_values, context) {
+    const { supervisor } = context;
+    if (supervisor === undefined) {
+      throw new StartupError(
+        exitStatus.wrongUsage,
+        'Only serve starts this. Run irontrack serve with WORKERS.',
+      );
+    }
+    const signal = context.untilSignal(() => undefined);
+    const told = Promise.withResolvers<'retire' | 'drain'>();
+    const lifecycle: Lifecycle = { state: 'starting' };
+    let hear: WorkerCalls['hear'] = () => undefined;
+    let report: WorkerCalls['report'] = async () => [];
+    const calls: WorkerCalls = {
+      hear: (changes) => hear(changes),
+      report: () => report(),
+      retire: () => told.resolve('retire'),
+      drain() {
+        lifecycle.state = 'draining';
+        told.resolve('drain');
+      },
+    };
+    const link = openLink<SupervisorCalls>(supervisor, { ...calls });
+    const closers: (() => Promise<void>)[] = [];
+    try {
+      const post = await link.ask(longestAskMs, 'join');
+      const config = readConfig(context.environment, false);
+      const own = {
+        ...config,
+        hashing: { ...config.hashing, concurrency: post.hashConcurrency },
+      };
+      const telemetry = await openTelemetry({ ...config.log, fd: 1, sharesFd: true });
+      closers.unshift(telemetry.close);
+      const { place, database } = post;
+      const siblings = createSiblings(link);
+      const counters = createLinkedCounters(link);
+      const settings = { config: own, database, telemetry, siblings, counters, place };
+      const { service, address } = await openService(settings, lifecycle, (close) => closers.unshift(close));
+      hear = (changes) => {
+        for (const [topic, id] of changes) service.forget(topic, id);
+      };
+      report = () => telemetry.metrics.report();
+      if (lifecycle.state === 'starting') lifecycle.state = 'serving';
+      await link.ask(longestAskMs, 'serving', address);
+      await lowerHashPriority();
+      await service.warmUp();
+      const how = await Promise.race([told.promise, signal]);
+      if (how !== 'drain') await Promise.race([releaseConnections(service), told.promise]);
+      await link.ask(longestAskMs, 'leave', await telemetry.metrics.report());
+    } catch (error) {
+      if (!(error instanceof StartupError)) throw error;
+      const { status, message } = error;
+      await link.ask(longestAskMs, 'cannotStart', { status, message }).catch(() => undefined);
+    } finally {
+      for (const close of closers) await close();
+    }
+    context.exit();
+  },
+};

@@ -1,0 +1,267 @@
+/**
+ * Keeps the workers of a node: starts them, starts them again when they die, replaces them one after the other without
+ * losing a request, and passes between them what they tell each other.
+ */
+import type { Counters } from '../cache/counters.ts';
+import { exitStatus, StartupError } from '../startup-error.ts';
+import type { MetricsPart } from '../telemetry/joined-metrics.ts';
+import { type Link, openLink } from './link.ts';
+import type { Change, Post, StartFailure, SupervisorCalls, WorkerCalls } from './messages.ts';
+import type { Ending, WorkerProcess } from './worker-process.ts';
+
+export interface Supervisor {
+  /** Starts all workers. @returns the address to show @throws StartupError of the first that cannot start */
+  start(): Promise<string>;
+  /** Replaces every worker, one after the other. Never throws: a worker that cannot be replaced goes on. */
+  restart(): Promise<void>;
+  /** Lets all workers finish, and resolves when none is left. */
+  stop(): Promise<void>;
+}
+
+interface Log {
+  info(members: object, sentence: string): void;
+  error(members: object, sentence: string): void;
+}
+
+interface Needs {
+  workers: number;
+  fork: () => WorkerProcess;
+  postOf: (place: number) => Post;
+  /** What all workers count together. */
+  counters: Counters;
+  log: Log;
+  /** A monotonic clock in milliseconds. */
+  now: () => number;
+  /** Joins the metrics of ended workers with those of one more; only what is counted, not what was measured last. */
+  addUp: (parts: readonly MetricsPart[]) => Promise<MetricsPart>;
+  /** The supervisor's own metrics. */
+  describe: (restarts: number) => Promise<MetricsPart>;
+}
+
+interface Worker {
+  readonly place: number;
+  readonly process: WorkerProcess;
+  readonly link: Link<WorkerCalls>;
+  /** Resolves with the address once it serves. */
+  readonly serving: Promise<string>;
+  /** Hears what others change. */
+  isJoined: boolean;
+  servingSince: number | undefined;
+  /** It was told to end, or asked for it. */
+  isLeaving: boolean;
+  failure: StartFailure | undefined;
+  metrics: MetricsPart | undefined;
+}
+
+/** A worker that died is started again after 0.1 s, then 0.2 s and so on up to 30 s. */
+const firstBackOffMs = 100;
+const longestBackOffMs = 30_000;
+/** Whoever served this long starts again without remembering earlier deaths. */
+const settledMs = 60_000;
+const longestHearingMs = 1_000;
+const longestReportMs = 1_500;
+/** A worker cuts off what is still open after 30 s by itself. */
+const longestEndMs = 40_000;
+
+export function createSupervisor(needs: Needs): Supervisor {
+  const { workers: count, fork, postOf, counters, log, now, addUp, describe } = needs;
+  const all = new Set<Worker>();
+  /** Who holds each place now; a replacement takes it once it serves. */
+  const holders = new Map<number, Worker>();
+  const deaths = new Map<number, number>();
+  let timers: NodeJS.Timeout[] = [];
+  let retired: MetricsPart = [];
+  let retiring: Promise<void> = Promise.resolve();
+  let restarts = 0;
+  let isStarted = false;
+  let isStopping = false;
+  let restarting: Promise<void> | undefined;
+  let isAskedAgain = false;
+
+  function others(self: Worker): Worker[] {
+    return [...all].filter((worker) => worker !== self && worker.isJoined);
+  }
+
+  function startWorker(place: number): Worker {
+    const process = fork();
+    const serving = Promise.withResolvers<string>();
+    serving.promise.catch(() => undefined);
+    const calls: SupervisorCalls = {
+      join() {
+        worker.isJoined = true;
+        return postOf(place);
+      },
+      serving(address) {
+        worker.servingSince = now();
+        serving.resolve(address);
+      },
+      cannotStart(failure) {
+        worker.failure = failure;
+      },
+      async spread(changes: readonly Change[]) {
+        await Promise.allSettled(
+          others(worker).map(({ link }) => link.ask(longestHearingMs, 'hear', changes)),
+        );
+      },
+      async collect() {
+        const parts = await Promise.all(others(worker).map(report));
+        await retiring;
+        return [...parts, retired, await describe(restarts)];
+      },
+      leave(metrics) {
+        worker.isLeaving = true;
+        worker.metrics = metrics;
+      },
+      take: (claim) => counters.take(claim),
+      takeEach: (claims) => counters.takeEach(claims),
+      read: (claim) => counters.read(claim),
+      giveBack: (claims) => counters.giveBack(claims),
+    };
+    const worker: Worker = {
+      place,
+      process,
+      link: openLink<WorkerCalls>(process.endpoint, { ...calls }),
+      serving: serving.promise,
+      isJoined: false,
+      servingSince: undefined,
+      isLeaving: false,
+      failure: undefined,
+      metrics: undefined,
+    };
+    all.add(worker);
+    void process.ended.then((ending) => {
+      all.delete(worker);
+      worker.link.close();
+      serving.reject(asStartupError(worker, ending));
+      keepCounted(worker);
+      if (holders.get(place) === worker) replaceDead(worker, ending);
+    });
+    return worker;
+  }
+
+  /** What an ended worker counted stays counted: a sum that falls would be taken for a restart of everything. */
+  function keepCounted({ metrics }: Worker): void {
+    if (metrics === undefined) return;
+    retiring = retiring
+      .then(async () => {
+        retired = await addUp([retired, metrics]);
+      })
+      .catch((error: unknown) => log.error({ err: error }, 'The metrics of an ended worker are lost.'));
+  }
+
+  async function report(worker: Worker): Promise<MetricsPart> {
+    try {
+      worker.metrics = await worker.link.ask(longestReportMs, 'report');
+    } catch {
+      // Too busy, or just gone: what it said last is closer to the truth than nothing.
+    }
+    return worker.metrics ?? [];
+  }
+
+  /** Somebody who held a place is gone without a successor. */
+  function replaceDead(worker: Worker, { status, signal }: Ending): void {
+    const { place, process, servingSince } = worker;
+    holders.delete(place);
+    if (isStopping || !isStarted) return;
+    const livedMs = servingSince === undefined ? 0 : now() - servingSince;
+    const before = livedMs >= settledMs ? 0 : (deaths.get(place) ?? 0);
+    const isOrderly = worker.isLeaving && status === 0;
+    deaths.set(place, isOrderly ? before : before + 1);
+    const delayMs = isOrderly ? 0 : Math.min(longestBackOffMs, firstBackOffMs * 2 ** before);
+    const about = { worker: place, pid: process.pid, status, signal, reason: worker.failure?.message };
+    if (isOrderly) log.info(about, 'A worker was asked to end and has; another takes its place.');
+    else
+      log.error(
+        { ...about, restartInMs: delayMs },
+        `${endingInWords(worker, status, signal)} It is started again.`,
+      );
+    restarts += 1;
+    const timer = setTimeout(() => {
+      timers = timers.filter((each) => each !== timer);
+      if (!isStopping && !holders.has(place)) holders.set(place, startWorker(place));
+    }, delayMs);
+    timers.push(timer);
+  }
+
+  /** Ends a worker that nobody else needs to wait for; cuts it off when it takes too long. */
+  async function end(worker: Worker, how: 'retire' | 'drain'): Promise<void> {
+    worker.isLeaving = true;
+    const cutOff = setTimeout(() => worker.process.kill('SIGKILL'), longestEndMs);
+    // One that does not know us yet has nothing to finish.
+    if (worker.isJoined) worker.link.ask(longestHearingMs, how).catch(() => undefined);
+    else worker.process.kill('SIGKILL');
+    await worker.process.ended;
+    clearTimeout(cutOff);
+  }
+
+  async function replaceAll(): Promise<void> {
+    for (let place = 0; place < count && !isStopping; place += 1) {
+      const old = holders.get(place);
+      // Dead, and on its way back by itself.
+      if (old === undefined) continue;
+      const successor = startWorker(place);
+      try {
+        await successor.serving;
+      } catch (error) {
+        if (isStopping) return;
+        log.error(
+          { err: error, worker: place },
+          'The new worker did not start: the rolling restart is given up.',
+        );
+        return;
+      }
+      // It may have died meanwhile, and then its place has been filled or will be.
+      const current = holders.get(place);
+      holders.set(place, successor);
+      if (current !== undefined) await end(current, 'retire');
+    }
+    if (!isStopping) log.info({ workers: count }, 'Every worker was replaced.');
+  }
+
+  async function restartUntilQuiet(): Promise<void> {
+    do {
+      isAskedAgain = false;
+      await replaceAll();
+    } while (isAskedAgain && !isStopping);
+    restarting = undefined;
+  }
+
+  return {
+    async start() {
+      // The first alone: what keeps it from starting is said once.
+      const first = startWorker(0);
+      holders.set(0, first);
+      const address = await first.serving;
+      for (let place = 1; place < count; place += 1) holders.set(place, startWorker(place));
+      await Promise.all([...holders.values()].map(({ serving }) => serving));
+      isStarted = true;
+      for (let place = 0; place < count; place += 1) {
+        if (!holders.has(place)) holders.set(place, startWorker(place));
+      }
+      return address;
+    },
+    restart() {
+      if (restarting !== undefined) isAskedAgain = true;
+      restarting ??= restartUntilQuiet();
+      return restarting;
+    },
+    async stop() {
+      isStopping = true;
+      for (const timer of timers) clearTimeout(timer);
+      await Promise.all([...all].map((worker) => end(worker, 'drain')));
+    },
+  };
+}
+
+function endingInWords({ failure, place }: Worker, status: number | null, signal: string | null): string {
+  if (failure !== undefined) return `Worker ${place} could not start: ${failure.message}`;
+  return signal === null
+    ? `Worker ${place} ended with status ${status}.`
+    : `Worker ${place} was killed by ${signal}.`;
+}
+
+function asStartupError(worker: Worker, { status, signal }: Ending): StartupError {
+  const known = Object.values(exitStatus).find((each) => each === worker.failure?.status);
+  const message = worker.failure?.message ?? endingInWords(worker, status, signal);
+  return new StartupError(known ?? exitStatus.unavailable, message);
+}
