@@ -10,6 +10,7 @@ import { planner } from './planner.ts';
 import { profile } from './profile.ts';
 import { report } from './report.ts';
 import { run } from './run.ts';
+import { runtimes } from './runtimes.ts';
 import { sample } from './sample.ts';
 import { save } from './save.ts';
 
@@ -26,5 +27,6 @@ export const commands: ReadonlyMap<string, LabCommand> = new Map([
   ['report', report],
   ['planner', planner],
   ['peers', peers],
+  ['runtimes', runtimes],
   ['doctor', doctor],
 ]);

@@ -86,3 +86,26 @@ export function readHeaders(values: OptionValues, name: string): Record<string, 
   }
   return headers;
 }
+
+/**
+ * Words separated by commas, each one of those that are known.
+ *
+ * @param otherwise what is meant without the option; all of them unless told
+ */
+export function readChoices(
+  values: OptionValues,
+  name: string,
+  known: readonly string[],
+  otherwise: readonly string[] = known,
+): string[] {
+  const given = readText(values, name)?.split(',');
+  if (given === undefined) return [...otherwise];
+  const unknown = given.find((word) => !known.includes(word));
+  if (unknown !== undefined) {
+    throw new LabError(
+      exitStatus.tool,
+      `--${name} knows no ${unknown || 'empty name'}: ${known.join(', ')}.`,
+    );
+  }
+  return [...new Set(given)];
+}

@@ -7,20 +7,20 @@ import { exitStatus, LabError } from '../exit-status.ts';
 import { canPin, planCores, readAllowedCores } from '../load/pinning.ts';
 import { openScratchPostgres, type ScratchPostgres } from '../load/scratch-postgres.ts';
 import {
-  comparePeers,
-  type PeerRun,
-  type ReadyPeer,
+  compareServices,
+  type ReadyService,
   runLength,
+  type ServiceRun,
   type Task,
   tasks,
-} from '../peers/compare-peers.ts';
+} from '../peers/compare-services.ts';
 import { installPeer, readVersions } from '../peers/install.ts';
 import { peers as knownPeers, type PasswordSettings, type Peer } from '../peers/peer.ts';
-import { renderPeersReport } from '../peers/peers-report.ts';
+import { renderServicesReport, type ServicesReport } from '../peers/services-report.ts';
 import { readMachine } from '../result/machine.ts';
 import type { LabCommand, LabContext, OptionValues } from './lab-command.ts';
 import { createNarrator } from './narrator.ts';
-import { readNumber, readSeconds, readText } from './option-values.ts';
+import { readChoices, readNumber, readSeconds, readText } from './option-values.ts';
 
 const scenarios = fileURLToPath(new URL('../../peers/', import.meta.url));
 const irontrack = fileURLToPath(new URL('../../../server/bin/irontrack.mjs', import.meta.url));
@@ -53,8 +53,10 @@ export const peers: LabCommand = {
       );
     }
     const narrator = createNarrator(context);
-    const chosen = choose(knownPeers, readText(values, 'only'), ({ name }) => name, 'only');
-    const asked = choose(tasks, readText(values, 'tasks'), ({ name }) => name, 'tasks');
+    const names = readChoices(values, 'only', namesOf(knownPeers));
+    const chosen = knownPeers.filter(({ name }) => names.includes(name));
+    const wanted = readChoices(values, 'tasks', [...new Set(tasks.map(({ name }) => name))]);
+    const asked = tasks.filter(({ name }) => wanted.includes(name));
     const settings = readPasswords(values);
     const rounds = readNumber(values, 'rounds', { least: 1, most: 100, whole: true, unit: 'runs' }) ?? 5;
     const runS = readSeconds(values, 'duration', { least: 0.2, most: 600 }) ?? 4;
@@ -72,22 +74,32 @@ export const peers: LabCommand = {
     narrator.say(`About ${estimateMinutes(chosen.length, asked, settings, rounds, runS)} minutes.`);
     const database = await openScratchPostgres(context);
     const scratch = mkdtempSync(join(tmpdir(), 'irontrack-lab-peers-'));
-    const runs: PeerRun[] = [];
-    const report = {
+    const runs: ServiceRun[] = [];
+    const refusals: { service: string; section: string; reason: string }[] = [];
+    const report: ServicesReport = {
+      title: 'The same asked of what else a team would take',
+      method:
+        'Each service in one process on the core of the server, the load on the other, PostgreSQL on both.',
       startedAt,
       machine: readMachine(),
       database: database.version,
       command: `npx irontrack-lab ${context.args.join(' ')}`,
       rounds,
       runS,
-      peers: installed.map(({ peer: { name, ownHash }, versions }) => ({ name, ownHash, versions })),
+      facts: ['passwords, when left to its guides', 'versions'],
+      services: installed.map(({ peer: { name, ownHash }, versions }) => ({
+        name,
+        facts: [ownHash, versions.join(', ') || 'this repository'],
+      })),
       runs,
+      refusals,
     };
     try {
       for (const passwords of settings) {
-        await comparePeers({
-          peers: await prepare(installed, passwords, database, scratch, context),
-          settings: passwords,
+        const section = sectionTitles[passwords];
+        await compareServices({
+          services: await prepare(installed, passwords, database, scratch, context),
+          section,
           tasks: tasksFor(passwords, asked, settings),
           rounds,
           runS,
@@ -99,8 +111,9 @@ export const peers: LabCommand = {
           onRun(run) {
             runs.push(run);
             // What was measured stays, whatever becomes of the rest.
-            write(out, renderPeersReport(report));
+            write(out, renderServicesReport(report));
           },
+          onRefusal: (service, reason) => refusals.push({ service, section, reason }),
         });
       }
     } finally {
@@ -108,11 +121,18 @@ export const peers: LabCommand = {
       await database.close();
       rmSync(scratch, { recursive: true, force: true });
     }
-    const text = renderPeersReport(report);
+    const text = renderServicesReport(report);
     write(out, text);
     context.stdout.write(`${text}\nReport: ${out}\n`);
-    return runs.some(({ failed, due }) => failed > due / 100) ? exitStatus.notDelivered : exitStatus.ok;
+    return refusals.length > 0 || runs.some(({ failed, due }) => failed > due / 100)
+      ? exitStatus.notDelivered
+      : exitStatus.ok;
   },
+};
+
+const sectionTitles: Readonly<Record<PasswordSettings, string>> = {
+  own: 'Each as its guides recommend',
+  equal: 'All with Argon2id, 64 MiB, 3 passes, 1 lane',
 };
 
 interface Installed {
@@ -128,13 +148,13 @@ async function prepare(
   database: ScratchPostgres,
   scratch: string,
   { environment }: LabContext,
-): Promise<ReadyPeer[]> {
-  const ready: ReadyPeer[] = [];
+): Promise<ReadyService[]> {
+  const ready: ReadyService[] = [];
   for (const { peer, folder } of installed) {
     const name = `${peer.name.replaceAll('-', '_')}_${passwords}`;
     const databaseUrl = await database.create(name);
     ready.push({
-      peer,
+      name: peer.name,
       command: peer.command({ folder, node: process.execPath, irontrack }),
       environment: {
         ...environment,
@@ -148,25 +168,6 @@ async function prepare(
     });
   }
   return ready;
-}
-
-function choose<Item>(
-  known: readonly Item[],
-  given: string | undefined,
-  nameOf: (item: Item) => string,
-  option: string,
-): Item[] {
-  if (given === undefined) return [...known];
-  const wanted = given.split(',');
-  const names = [...new Set(known.map(nameOf))];
-  const unknown = wanted.find((name) => !names.includes(name));
-  if (unknown !== undefined) {
-    throw new LabError(
-      exitStatus.tool,
-      `--${option} knows no ${unknown || 'empty name'}: ${names.join(', ')}.`,
-    );
-  }
-  return known.filter((item) => wanted.includes(nameOf(item)));
 }
 
 function readPasswords(values: OptionValues): PasswordSettings[] {

@@ -1,10 +1,10 @@
 /** Drives several services in turn, the others halted meanwhile, and keeps what each run showed. */
 import { join } from 'node:path';
+import { LabError } from '../exit-status.ts';
 import type { CorePlan } from '../load/pinning.ts';
 import { openSide, type Side } from '../load/side.ts';
 import type { LoadShape, RunMeasurement } from '../result/result.ts';
 import { decodeHistogram } from '../stats/histogram.ts';
-import type { PasswordSettings, Peer } from './peer.ts';
 
 /** What is asked of each of them, and how hard. */
 export interface Task {
@@ -32,9 +32,10 @@ export function runLength({ hashes }: Task, runS: number): number {
   return hashes ? runS * hashingFactor : runS;
 }
 
-export interface PeerRun {
-  peer: string;
-  settings: PasswordSettings;
+export interface ServiceRun {
+  service: string;
+  /** Title of what was compared: the same settings for all. */
+  section: string;
   task: Task;
   ratePerS: number;
   due: number;
@@ -46,16 +47,19 @@ export interface PeerRun {
   rssMb: number | null;
 }
 
-/** A peer that is installed, with an empty database. */
-export interface ReadyPeer {
-  peer: Peer;
+/** A service that is installed and may be started. */
+export interface ReadyService {
+  name: string;
+  /** Run by `sh`; "{port}" is replaced by a free one, which PORT holds too. */
   command: string;
   environment: Readonly<Record<string, string | undefined>>;
+  /** It is asked over TLS, with a certificate that nobody vouches for. */
+  tls?: boolean;
 }
 
 interface CompareOptions {
-  peers: readonly ReadyPeer[];
-  settings: PasswordSettings;
+  services: readonly ReadyService[];
+  section: string;
   tasks: readonly Task[];
   rounds: number;
   /** Length of one run, seconds. */
@@ -66,17 +70,24 @@ interface CompareOptions {
   cwd: string;
   interrupted: AbortSignal;
   say(line: string): void;
-  onRun(run: PeerRun): void;
+  onRun(run: ServiceRun): void;
+  /** One of them does not start; the others go on without it. */
+  onRefusal(service: string, reason: string): void;
 }
 
-/** @throws LabError when one of them does not start or a scenario fails; all that were started are stopped */
-export async function comparePeers(options: CompareOptions): Promise<void> {
+/** All that were started are stopped, however it ends. */
+export async function compareServices(options: CompareOptions): Promise<void> {
   for (const task of options.tasks) {
     const sides: { name: string; side: Side }[] = [];
     try {
-      for (const ready of options.peers) {
-        options.say(`Starting ${ready.peer.name} for ${describeTask(task)}`);
-        sides.push({ name: ready.peer.name, side: await openPeer(ready, task, options) });
+      for (const ready of options.services) {
+        options.say(`Starting ${ready.name} for ${describeTask(task)}`);
+        try {
+          sides.push({ name: ready.name, side: await openService(ready, task, options) });
+        } catch (error) {
+          if (!(error instanceof LabError) || options.interrupted.aborted) throw error;
+          options.onRefusal(ready.name, error.message);
+        }
       }
       const phase = { durationS: runLength(task, options.runS), ratePerS: task.ratePerS };
       // Once through without counting: compilers and pools settle.
@@ -87,7 +98,7 @@ export async function comparePeers(options: CompareOptions): Promise<void> {
         for (const { name, side } of [...sides.slice(first), ...sides.slice(0, first)]) {
           options.interrupted.throwIfAborted();
           const run = await side.measure(phase);
-          options.onRun(summarizeRun(name, options.settings, task, run));
+          options.onRun(summarizeRun(name, options.section, task, run));
         }
       }
     } finally {
@@ -100,12 +111,9 @@ export function describeTask({ name, ratePerS }: Task): string {
   return ratePerS === null ? `${name} at full rate` : `${name} at ${ratePerS}/s`;
 }
 
-function openPeer(
-  { peer, command, environment }: ReadyPeer,
-  task: Task,
-  options: CompareOptions,
-): Promise<Side> {
+function openService(ready: ReadyService, task: Task, options: CompareOptions): Promise<Side> {
   const { cores } = options;
+  const { name, command, environment, tls = false } = ready;
   const load: LoadShape = {
     loop: task.ratePerS === null ? 'closed' : 'open',
     ratePerS: task.ratePerS,
@@ -121,11 +129,11 @@ function openPeer(
     generatorCores: cores.generator,
   };
   return openSide({
-    label: peer.name,
+    label: name,
     command,
     generator: {
-      url: 'http://127.0.0.1:{port}/',
-      insecure: false,
+      url: `${tls ? 'https' : 'http'}://127.0.0.1:{port}/`,
+      insecure: tls,
       seed: 1,
       load,
       maxBodyBytes: 2 ** 20,
@@ -140,12 +148,12 @@ function openPeer(
   });
 }
 
-function summarizeRun(peer: string, settings: PasswordSettings, task: Task, run: RunMeasurement): PeerRun {
+function summarizeRun(service: string, section: string, task: Task, run: RunMeasurement): ServiceRun {
   const response = decodeHistogram(run.response);
   const memory = (run.lanes ?? []).map(({ rssMb }) => rssMb);
   return {
-    peer,
-    settings,
+    service,
+    section,
     task,
     ratePerS: run.ratePerS,
     due: run.due,

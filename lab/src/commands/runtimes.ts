@@ -1,0 +1,227 @@
+/** `irontrack-lab runtimes`: our server on several runtimes, with one and two workers, direct and behind nginx. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { exitStatus, LabError } from '../exit-status.ts';
+import { canPin, planCores, readAllowedCores } from '../load/pinning.ts';
+import { openScratchPostgres, type ScratchPostgres } from '../load/scratch-postgres.ts';
+import { compareServices, type ReadyService, type ServiceRun, tasks } from '../peers/compare-services.ts';
+import { renderServicesReport, type ServicesReport } from '../peers/services-report.ts';
+import { readMachine } from '../result/machine.ts';
+import { copyAsJavaScript } from '../runtimes/javascript-copy.ts';
+import { installRuntime, runtimes as knownRuntimes, type Runtime } from '../runtimes/runtime.ts';
+import type { LabCommand, LabContext } from './lab-command.ts';
+import { createNarrator } from './narrator.ts';
+import { readChoices, readNumber, readSeconds, readText } from './option-values.ts';
+
+const checkout = fileURLToPath(new URL('../../../', import.meta.url));
+const scenarios = fileURLToPath(new URL('../../peers/', import.meta.url));
+const nginxTemplate = fileURLToPath(new URL('../../runtimes/nginx.conf', import.meta.url));
+
+/** How a client reaches the server. */
+type Path = 'direct' | 'nginx';
+
+/** Only what no password is hashed for: hashing is native code, the same on all of them. */
+const measured = tasks.filter(({ hashes }) => !hashes);
+
+/** Twice two processes of each runtime have to fit into 100 connections. */
+const poolSize = 5;
+
+export const runtimes: LabCommand = {
+  summary:
+    'Measure our server on several Node versions and Bun, with 1 and 2 workers, direct and behind nginx.',
+  usage: '[options]',
+  mostArguments: 0,
+  options: {
+    only: {
+      type: 'string',
+      help: `Runtimes, separated by commas. Default ${knownRuntimes.map(({ name }) => name).join(',')}.`,
+    },
+    workers: { type: 'string', help: 'Numbers of serving processes, separated by commas. Default 1,2.' },
+    paths: {
+      type: 'string',
+      help: 'direct, nginx (TLS to nginx, a Unix socket from there), separated by commas. Default both.',
+    },
+    rounds: { type: 'string', help: 'Runs of each. Default 5.' },
+    duration: { type: 'string', short: 't', help: 'Length of a run, such as 4s. Default 4s.' },
+    pin: {
+      type: 'string',
+      help: 'auto, off, or server=0,generator=1: cores of each. Default off: two workers want two.',
+    },
+    folder: { type: 'string', help: 'Where the runtimes are installed. Default .irontrack-lab/runtimes.' },
+    out: { type: 'string', short: 'o', help: 'Markdown report. Default .irontrack-lab/runtimes.md.' },
+  },
+  async run(_positionals, values, context) {
+    const narrator = createNarrator(context);
+    const names = knownRuntimes.map(({ name }) => name);
+    const chosen = readChoices(values, 'only', names);
+    const counts = readChoices(values, 'workers', ['1', '2', '3', '4', '8'], ['1', '2']).map(Number);
+    const paths = readChoices(values, 'paths', ['direct', 'nginx']);
+    const rounds = readNumber(values, 'rounds', { least: 1, most: 100, whole: true, unit: 'runs' }) ?? 5;
+    const runS = readSeconds(values, 'duration', { least: 0.2, most: 600 }) ?? 4;
+    const cores = planCores(readAllowedCores(), readText(values, 'pin') ?? 'off', { canPin: canPin() });
+    const folder = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/runtimes');
+    const out = resolve(context.cwd, readText(values, 'out') ?? '.irontrack-lab/runtimes.md');
+    if (paths.includes('nginx')) requireNginx();
+    const { environment, interrupted } = context;
+    const started = new Date();
+    const scratch = mkdtempSync(join(tmpdir(), 'irontrack-lab-runtimes-'));
+    try {
+      const starts: Start[] = [];
+      for (const runtime of knownRuntimes.filter(({ name }) => chosen.includes(name))) {
+        const program = await installRuntime(runtime, {
+          folder,
+          environment,
+          interrupted,
+          say: narrator.say,
+        });
+        starts.push({ runtime, command: writeStart(runtime, program, join(scratch, runtime.name)) });
+      }
+      const minutes =
+        (counts.length * paths.length * starts.length * measured.length * ((rounds + 1) * runS + 8)) / 60;
+      narrator.say(`About ${Math.ceil(minutes)} minutes.`);
+      const database = await openScratchPostgres(context);
+      const runs: ServiceRun[] = [];
+      const refusals: { service: string; section: string; reason: string }[] = [];
+      const report: ServicesReport = {
+        title: 'Our server on several runtimes',
+        method: 'Server, PostgreSQL, nginx where there is one, and the load share all cores unless pinned.',
+        startedAt: started.toISOString(),
+        machine: readMachine(),
+        database: database.version,
+        command: `npx irontrack-lab ${context.args.join(' ')}`,
+        rounds,
+        runS,
+        facts: ['version', 'runs'],
+        services: starts.map(({ runtime: { name, version, strips } }) => ({
+          name,
+          facts: [version, strips ? 'our TypeScript as it is' : 'a copy without types, and what it lacks'],
+        })),
+        runs,
+        refusals,
+      };
+      try {
+        for (const workers of counts) {
+          for (const path of paths) {
+            const section = `${workers} ${workers === 1 ? 'worker' : 'workers'}, ${path === 'nginx' ? 'behind nginx over TLS and a Unix socket' : 'direct'}`;
+            await compareServices({
+              services: await prepare(
+                starts,
+                { workers, path: path === 'nginx' ? 'nginx' : 'direct' },
+                database,
+                scratch,
+                context,
+              ),
+              section,
+              tasks: measured,
+              rounds,
+              runS,
+              cores,
+              scenarios,
+              cwd: context.cwd,
+              interrupted,
+              say: narrator.say,
+              onRun(run) {
+                runs.push(run);
+                write(out, renderServicesReport(report));
+              },
+              onRefusal: (service, reason) => refusals.push({ service, section, reason }),
+            });
+          }
+        }
+      } finally {
+        narrator.done();
+        await database.close();
+      }
+      const text = renderServicesReport(report);
+      write(out, text);
+      context.stdout.write(`${text}\nReport: ${out}\n`);
+      return runs.some(({ failed, due }) => failed > due / 100) ? exitStatus.notDelivered : exitStatus.ok;
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
+  },
+};
+
+interface Start {
+  runtime: Runtime;
+  /** Starts the server, as `sh` reads it. */
+  command: string;
+}
+
+function writeStart(runtime: Runtime, program: string, scratch: string): string {
+  if (runtime.strips) return `'${program}' '${join(checkout, 'server/src/main.ts')}' serve`;
+  const copy = copyAsJavaScript(checkout, scratch);
+  return `'${program}' --import '${copy.preload}' '${copy.main}' serve`;
+}
+
+async function prepare(
+  starts: readonly Start[],
+  { workers, path }: { workers: number; path: Path },
+  database: ScratchPostgres,
+  scratch: string,
+  { environment }: LabContext,
+): Promise<ReadyService[]> {
+  const ready: ReadyService[] = [];
+  for (const { runtime, command } of starts) {
+    const name = `${runtime.name.replace('-', '_')}_${workers}_${path}`;
+    const folder = join(scratch, name);
+    mkdirSync(folder, { recursive: true });
+    const socket = join(folder, 'service.sock');
+    ready.push({
+      name: runtime.name,
+      tls: path === 'nginx',
+      command: path === 'nginx' ? `${writeNginx(folder, socket)} & exec ${command}` : `exec ${command}`,
+      environment: {
+        ...environment,
+        NODE_ENV: 'production',
+        DATABASE_URL: await database.create(name),
+        DATABASE_POOL_SIZE: String(poolSize),
+        DATA_DIR: join(folder, 'data'),
+        WORKERS: String(workers),
+        RATE_LIMIT: 'off',
+        LOG_FORMAT: 'json',
+        ...(path === 'nginx' ? { SOCKET_PATH: socket, TRUSTED_PROXIES: 'unix' } : {}),
+      },
+    });
+  }
+  return ready;
+}
+
+/** Writes nginx's configuration and a certificate for it; returns the command that starts it on "{port}". */
+function writeNginx(folder: string, socket: string): string {
+  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const names = ['-days', '2', '-subj', '/CN=localhost', '-keyout', key, '-out', certificate];
+  execFileSync('openssl', [...request, ...names], { stdio: 'ignore' });
+  const text = readFileSync(nginxTemplate, 'utf8')
+    .replaceAll('USER', userInfo().username)
+    .replaceAll('FOLDER', folder)
+    .replaceAll('SOCKET', socket)
+    .replaceAll('CERTIFICATE', certificate)
+    .replaceAll('KEY', key);
+  const template = join(folder, 'nginx.template');
+  writeFileSync(template, text);
+  const config = join(folder, 'nginx.conf');
+  // Before the service is there nginx would answer 502, which is an answer.
+  const wait = `while [ ! -S '${socket}' ]; do sleep 0.1; done`;
+  return `sed "s/PORT/{port}/" '${template}' > '${config}'; (${wait}; exec nginx -e '${folder}/error.log' -c '${config}')`;
+}
+
+function requireNginx(): void {
+  try {
+    execFileSync('nginx', ['-v'], { stdio: 'ignore' });
+  } catch {
+    throw new LabError(
+      exitStatus.tool,
+      'There is no nginx here: install it (Debian: apt-get install nginx-light), or leave it out with --paths direct.',
+    );
+  }
+}
+
+function write(path: string, text: string): void {
+  if (!existsSync(dirname(path))) mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
