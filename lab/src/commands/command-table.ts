@@ -9,6 +9,7 @@ import { peers } from './peers.ts';
 import { planner } from './planner.ts';
 import { profile } from './profile.ts';
 import { report } from './report.ts';
+import { reproduce } from './reproduce.ts';
 import { run } from './run.ts';
 import { runtimes } from './runtimes.ts';
 import { sample } from './sample.ts';
@@ -28,5 +29,6 @@ export const commands: ReadonlyMap<string, LabCommand> = new Map([
   ['planner', planner],
   ['peers', peers],
   ['runtimes', runtimes],
+  ['reproduce', reproduce],
   ['doctor', doctor],
 ]);

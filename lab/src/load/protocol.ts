@@ -110,7 +110,11 @@ async function warmUp(bench: Bench, load: LoadShape, say: (line: string) => void
 }
 
 /** Why one run may not be believed. */
-export function judgeRun(run: RunMeasurement | undefined, load: LoadShape, mostErrors: number): Fault[] {
+export function judgeRun(
+  run: RunMeasurement | undefined,
+  load: Pick<LoadShape, 'loop' | 'ratePerS'>,
+  mostErrors: number,
+): Fault[] {
   if (run === undefined) return [];
   const failed = Object.values(run.failures).reduce((sum, count) => sum + count, 0);
   const kinds = Object.entries(run.failures)

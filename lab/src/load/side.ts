@@ -59,19 +59,19 @@ export async function openSide(options: SideOptions): Promise<Side> {
             },
           }),
     });
-    signal(bench, 'SIGSTOP');
+    signalServer(bench, 'SIGSTOP');
     return {
       label,
       async measure(phase) {
-        signal(bench, 'SIGCONT');
+        signalServer(bench, 'SIGCONT');
         try {
           return await bench.measure(phase);
         } finally {
-          signal(bench, 'SIGSTOP');
+          signalServer(bench, 'SIGSTOP');
         }
       },
       async close() {
-        signal(bench, 'SIGCONT');
+        signalServer(bench, 'SIGCONT');
         try {
           await bench.close();
         } finally {
@@ -85,7 +85,8 @@ export async function openSide(options: SideOptions): Promise<Side> {
   }
 }
 
-function signal(bench: Bench, name: 'SIGSTOP' | 'SIGCONT'): void {
+/** Halts the server of a bench, or lets it go on: who is idle takes nothing from the one that is measured. */
+export function signalServer(bench: Bench, name: 'SIGSTOP' | 'SIGCONT'): void {
   for (const pid of bench.pids()) {
     try {
       process.kill(pid, name);
@@ -95,8 +96,12 @@ function signal(bench: Bench, name: 'SIGSTOP' | 'SIGCONT'): void {
   }
 }
 
-/** Free a moment ago; somebody may take it before the server does, which then says so. */
-async function findFreePort(): Promise<number> {
+/**
+ * Free a moment ago; somebody may take it before the server does, which then says so.
+ *
+ * @throws LabError when there is none
+ */
+export async function findFreePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

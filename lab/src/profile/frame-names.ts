@@ -69,16 +69,17 @@ export interface Owner {
   kind: OwnerKind;
 }
 
-const owners: Readonly<Record<string, Owner>> = {
-  '(garbage collector)': { name: 'V8 garbage collector', kind: 'gc' },
-  "(the lab's probe)": { name: 'this lab', kind: 'lab' },
-  'main thread': { name: 'main thread', kind: 'thread' },
-  'all CPU': { name: 'all CPU', kind: 'thread' },
-};
+/** A map: a frame may be called `constructor` or `toString`, which every object has. */
+const owners: ReadonlyMap<string, Owner> = new Map([
+  ['(garbage collector)', { name: 'V8 garbage collector', kind: 'gc' }],
+  ["(the lab's probe)", { name: 'this lab', kind: 'lab' }],
+  ['main thread', { name: 'main thread', kind: 'thread' }],
+  ['all CPU', { name: 'all CPU', kind: 'thread' }],
+]);
 
 export function findOwner(frame: FrameName): Owner {
   const { name, where } = frame;
-  const known = owners[name];
+  const known = owners.get(name);
   if (known !== undefined) return known;
   if (where === 'native') return { name: 'native I/O', kind: 'native' };
   if (where === 'thread') return { name, kind: 'thread' };
