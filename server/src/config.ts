@@ -152,6 +152,11 @@ export const settings = {
     'on',
     'Deliver webhooks in the serving process. off where irontrack worker does it.',
   ),
+  WORKER_METRICS_PORT: setting(
+    optional(integer(0, 65_535)),
+    '',
+    'irontrack worker answers /metrics and /health there, at HOST; 0 picks a free port. Unset: nowhere.',
+  ),
   WEBHOOK_CONCURRENCY: setting(integer(1, 4096), '256', 'Deliveries that a process makes at once.'),
   WEBHOOK_ALLOW_PRIVATE: setting(
     flag(),
@@ -332,6 +337,7 @@ function arrange(values: Values, isTerminal: boolean) {
     cdnUrl: values.CDN_URL ?? '',
     rateLimit: values.RATE_LIMIT,
     keySignup: values.KEY_SIGNUP ?? (isLocal ? 'open' : 'admin'),
+    worker: { host: values.HOST, metricsPort: values.WORKER_METRICS_PORT },
     webhooks: {
       deliversHere: values.WEBHOOK_WORKER,
       concurrency: values.WEBHOOK_CONCURRENCY,

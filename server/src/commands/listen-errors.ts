@@ -6,22 +6,34 @@ import { exitStatus, StartupError } from '../startup-error.ts';
 
 type Reasons = Readonly<Record<string, [status: 69 | 78, sentences: string]>>;
 
-/** @returns what to tell the operator instead of an error of the system; any other error as it came */
-export function explainListening(error: unknown, { listen }: Pick<Config, 'listen'>): unknown {
+/**
+ * @param portVariable the variable that says the port
+ * @returns what to tell the operator instead of an error of the system; any other error as it came
+ */
+export function explainListening(
+  error: unknown,
+  { listen }: Pick<Config, 'listen'>,
+  portVariable = 'PORT',
+): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   const reasons =
-    'path' in listen ? socketReasons(listen.path) : portReasons(`${listen.host}:${listen.port}`);
+    'path' in listen
+      ? socketReasons(listen.path)
+      : portReasons(`${listen.host}:${listen.port}`, portVariable);
   const reason = reasons[String(error.code)];
   return reason === undefined ? error : new StartupError(reason[0], reason[1], { cause: error });
 }
 
-function portReasons(place: string): Reasons {
+function portReasons(place: string, portVariable: string): Reasons {
   return {
     EADDRINUSE: [
       exitStatus.unavailable,
-      `${place} is in use. Stop the other program, or choose another PORT.`,
+      `${place} is in use. Stop the other program, or choose another ${portVariable}.`,
     ],
-    EACCES: [exitStatus.badConfiguration, `This user may not listen on ${place}. Choose a PORT above 1023.`],
+    EACCES: [
+      exitStatus.badConfiguration,
+      `This user may not listen on ${place}. Choose a ${portVariable} above 1023.`,
+    ],
     EADDRNOTAVAIL: [exitStatus.badConfiguration, `${place} is no address of this machine. Check HOST.`],
     ENOTFOUND: [exitStatus.badConfiguration, `${place} cannot be resolved. Check HOST.`],
   };

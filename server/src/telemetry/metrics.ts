@@ -47,6 +47,8 @@ export interface Metrics {
   observe(sources: MetricSources): void;
   /** All figures, to be joined with those of other processes. */
   report(): Promise<MetricsPart>;
+  /** As `observe`, of a process that only delivers. */
+  observeDeliveries(source: DeliverySource): void;
   /** The text for `/metrics` and its content type. */
   page: { readonly contentType: string; metrics(): Promise<string> };
   close(): void;
@@ -161,6 +163,7 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
       deliveries.observe(sources.deliveries);
     },
     report: () => registry.getMetricsAsJSON(),
+    observeDeliveries: deliveries.observe,
     page: registry,
     close: stopLoopGauges,
   };

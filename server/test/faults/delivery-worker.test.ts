@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openDeliveryBench, startReceiver, until } from '../support/deliveries.ts';
-import { startWorker, toUrl } from './process.ts';
+import { runCommand, startWorker, toUrl } from './process.ts';
 
 const bench = await openDeliveryBench();
 const { sql } = bench;
@@ -66,4 +66,43 @@ test('a worker that is asked to end finishes what it has begun and leaves no lea
   const [row] = await sql`select count(*)::int as count from deliveries where leased_until is not null`;
   assert.equal(row?.count, 0);
   assert.equal(await countWaiting(), 100 - receiver.received.length);
+});
+
+test('a worker says on a port of its own whether it works, and what it has delivered', async () => {
+  const receiver = await startReceiver();
+  const { id: organizationId } = await bench.addOrganization(receiver.url);
+  const worker = await startWorker({ ...environment, WORKER_METRICS_PORT: '0' });
+  const place = /Metrics and health: (http:\S+)/;
+  await until('it says where', () => place.test(worker.output()));
+  const url = place.exec(worker.output())?.[1] ?? '';
+  assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  for (const path of ['/health/live', '/health/ready']) {
+    const answer = await fetch(url + path);
+    assert.deepEqual([answer.status, await answer.json()], [200, { status: 'ok' }]);
+  }
+  await bench.addEvent(organizationId);
+  await until('it is delivered', () => receiver.received.length === 1, 30_000);
+  const page = async () => await (await fetch(`${url}/metrics`)).text();
+  await until('it is counted', async () =>
+    /^webhook_attempts_total\{outcome="delivered"\} 1$/m.test(await page()),
+  );
+  const text = await page();
+  assert.match(text, /^webhook_deliveries_waiting \d+$/m);
+  assert.match(text, /^process_cpu_seconds_total /m);
+  assert.equal((await fetch(`${url}/api/events`)).status, 404);
+  assert.equal((await fetch(`${url}/metrics`, { method: 'POST' })).status, 405);
+
+  const second = await runCommand(['worker'], { ...environment, WORKER_METRICS_PORT: new URL(url).port });
+  assert.equal(second.status, 69);
+  assert.match(second.stderr, /is in use\. .* WORKER_METRICS_PORT/);
+  worker.signal('SIGTERM');
+  assert.equal((await worker.finished).status, 0);
+  await assert.rejects(fetch(`${url}/health/live`));
+});
+
+test('without a port for them a worker listens nowhere', async () => {
+  const worker = await startWorker(environment);
+  assert.ok(!worker.output().includes('http://'));
+  worker.signal('SIGTERM');
+  assert.equal((await worker.finished).status, 0);
 });
