@@ -159,6 +159,35 @@ test('while callers wait long for a connection, lists and passwords are refused 
   assert.ok((await readMetric(service, 'admission_refusals_total{reason="database",cost="password"}')) >= 2);
 });
 
+test('a table that is locked for long does not take more and more connections', async () => {
+  const service = await startTestService();
+  const { accessToken, id } = await enterAsSuperuser(service);
+  const ask = () => call(service, `/api/v1/users/${id}`, { bearer: accessToken });
+  for (let asked = 0; asked < 10; asked += 1) {
+    assert.equal((await ask()).status, 200);
+    await sleep(50);
+  }
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const holding = service.sql.begin(async (tx) => {
+    await tx`lock table users in access exclusive mode`;
+    await released;
+  });
+  const asked: Promise<Answer>[] = [];
+  const beganAt = performance.now();
+  await until('no more connections than two pools of five and the listening one', async () => {
+    asked.push(ask());
+    const [row] = await service.sql<{ count: number }[]>`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and application_name = 'irontrack'`;
+    // Twice five seconds and more: the pool was replaced, and replaced again.
+    return performance.now() - beganAt > 16_000 && Number(row?.count) <= 11;
+  });
+  release();
+  await holding;
+  await Promise.all(asked);
+  await until('rows are read again', async () => (await ask()).status === 200);
+});
+
 test('an event loop kept busy by large batches refuses them, goes on answering what is at hand, and recovers', async () => {
   const service = await startTestService({ environment: { MAX_EVENT_LOOP_DELAY_MS: '200' } });
   const { accessToken } = await enter(service);
