@@ -15,8 +15,7 @@ import { createAudit } from './audit/audit.ts';
 import type { Counters } from './cache/counters.ts';
 import { createMemoryCache } from './cache/memory-cache.ts';
 import { createMemoryCounters } from './cache/memory-counters.ts';
-import { readSharedCacheSecret } from './cache/valkey/secret.sql.ts';
-import { createValkey } from './cache/valkey/valkey.ts';
+import { createValkey, unshared } from './cache/valkey/valkey.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createHashQueue } from './crypto/hash-queue.ts';
@@ -28,6 +27,7 @@ import {
   type ChangeTopic,
   isChangeTopic,
   listenForChanges,
+  tellChange,
 } from './database/announcements.ts';
 import { type DatabaseAddress, openDatabase } from './database/database.ts';
 import { mountEvents } from './events/events.routes.ts';
@@ -149,21 +149,14 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     onChange: createOverloadLog(log, () => performance.now()),
   });
   const cookies = createSessionCookies(config.cookies);
-  const valkey =
-    config.valkey === undefined
-      ? undefined
-      : createValkey({
-          address: config.valkey,
-          clock,
-          onChange: (isUp, reason) => {
-            if (isUp) log.info('Valkey is there: limits are counted for all nodes together.');
-            else
-              log.warn(
-                { reason },
-                'Valkey is away: each node counts its limits for itself until it is back.',
-              );
-          },
-        });
+  const valkey = createValkey({
+    address: config.valkey,
+    clock,
+    version,
+    randomBytes,
+    log,
+    onNews: (payload) => tellChange(listener, payload),
+  });
   const counters = valkey?.counters ?? settings.counters ?? createMemoryCounters(clock);
   const limits = createAttemptLimits(config.rateLimit, counters, metrics.limiterRefused);
 
@@ -176,7 +169,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     accessTtlMs: config.tokens.accessTtlMs,
   });
   const { issuer, audience } = config.tokens;
-  const callers = createCallers({ database, clock, keyring, issuer, audience });
+  const { share } = valkey ?? unshared;
+  const callers = createCallers({ database, clock, keyring, issuer, audience, share });
   const roles = createRoles({ database, audit, clock, forgetUser: forgetEverywhere('user') });
   const sessions = createSessions({
     database,
@@ -266,7 +260,13 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     ingest: events,
     deliveries: webhooks,
     valkey: valkey?.state,
-    caches: [...callers.caches, pages.counts, organizations.cache, keyHolders.cache],
+    caches: [
+      ...callers.caches,
+      ...(valkey?.caches ?? []),
+      pages.counts,
+      organizations.cache,
+      keyHolders.cache,
+    ],
   });
 
   const openApi = createOpenApi({
@@ -365,12 +365,15 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   mountDocs(app);
   await app.ready();
 
-  /** What drops a copy here and, before the answer leaves, in the other workers of this node. */
+  /**
+   * What drops a copy here, before the answer leaves in the other workers of this node, and in other nodes through Valkey,
+   * besides PostgreSQL.
+   */
   function forgetEverywhere(topic: ChangeTopic): (id: string) => void {
-    if (siblings === undefined) return (id) => listener.changed(topic, id);
     return (id) => {
       listener.changed(topic, id);
-      siblings.tell(topic, id);
+      siblings?.tell(topic, id);
+      valkey?.announce(`${topic}:${id}`);
     };
   }
 
@@ -451,7 +454,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     openApi,
     async open() {
       await keyring.open();
-      await valkey?.open(await readSharedCacheSecret(database.sql, randomBytes(32)));
+      const joined = valkey?.open(database.sql);
       await events.prepare();
       if (!(await canSearchByIndex(database.sql))) {
         log.warn(
@@ -459,6 +462,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
         );
       }
       announcements = await listenForChanges(settings.database.directAddress, listener);
+      await joined;
       if (config.webhooks.deliversHere) webhooks.start();
       admission.start();
       const own = place === 0 ? chores : chores.filter(({ isOfProcess }) => isOfProcess);

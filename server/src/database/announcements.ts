@@ -74,8 +74,7 @@ export async function listenForChanges(
       heard();
       return;
     }
-    const [topic, id] = splitOnce(payload);
-    if (isChangeTopic(topic)) listener.changed(topic, id);
+    tellChange(listener, payload);
   }
 
   async function open(): Promise<void> {
@@ -137,6 +136,12 @@ export async function listenForChanges(
       await listening;
     },
   };
+}
+
+/** Passes on what was announced as `topic:id`; anything else is for somebody newer. */
+export function tellChange(listener: Pick<ChangeListener, 'changed'>, payload: string): void {
+  const [topic, id] = splitOnce(payload);
+  if (isChangeTopic(topic)) listener.changed(topic, id);
 }
 
 function splitOnce(payload: string): [string, string] {

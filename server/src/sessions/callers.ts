@@ -1,7 +1,7 @@
 /** Whom an access token speaks for: verified once, then answered out of three maps without SQL or a signature check. */
 import type { User } from '@irontrack/contract/users.ts';
 import { LRUCache } from 'lru-cache';
-import type { CacheCounts } from '../cache/cache.ts';
+import type { Cache, CacheCounts } from '../cache/cache.ts';
 import { createMemoryCache } from '../cache/memory-cache.ts';
 import type { Clock } from '../clock.ts';
 import { type AccessTokenClaims, verifyAccessToken } from '../crypto/access-token.ts';
@@ -31,6 +31,8 @@ interface Needs {
   keyring: Keyring;
   issuer: string;
   audience: string;
+  /** Puts a level that all nodes share behind a cache of this process, or leaves it as it is. */
+  share: <Value extends object>(near: Cache<Value>) => Cache<Value>;
 }
 
 // About 0.8 KiB a token with its claims, 0.6 KiB a user: 35 MB when all three are full.
@@ -47,7 +49,8 @@ const isOwnId = (id: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.te
 /** For a sign-out the time of a token does not matter, only whose it is. */
 const anyAgeSeconds = 10 * 365 * 86_400;
 
-export function createCallers({ database, clock, keyring, issuer, audience }: Needs): Callers {
+export function createCallers(needs: Needs): Callers {
+  const { database, clock, keyring, issuer, audience, share } = needs;
   // Keyed by the whole token: a key taken out of it before verification would let a forgery pass for the original.
   const tokens = new LRUCache<string, AccessTokenClaims>({ max: tokenCapacity });
   const tokenCounts = { hits: 0, misses: 0 };
@@ -58,8 +61,8 @@ export function createCallers({ database, clock, keyring, issuer, audience }: Ne
       return tokens.size;
     },
   };
-  const sessions = createMemoryCache<LiveSession>('session', sessionCapacity);
-  const users = createMemoryCache<User>('user', userCapacity);
+  const sessions = share(createMemoryCache<LiveSession>('session', sessionCapacity));
+  const users = share(createMemoryCache<User>('user', userCapacity));
 
   function verify(
     token: string,
