@@ -20,6 +20,7 @@ export const sharedFiles: Readonly<Record<string, readonly string[]>> = {
   'server/bin/irontrack.mjs': ['tools'],
   'server/src/database/embedded.ts': ['tools'],
   'server/test/topology/contract-suite.ts': ['tools'],
+  'server/test/topology/nginx.ts': ['tools'],
 };
 
 /** The domains of the server in the order app.ts mounts them; each may call only those before it. */

@@ -1,6 +1,8 @@
 /** Starts the real service for a measurement: its own data folder, a free port, everything on but the limits. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +19,8 @@ export interface Serving {
 }
 
 export interface ServingOptions {
+  /** Listens on this Unix domain socket rather than on a port, for a proxy in front. */
+  socketPath?: string;
   /** The core to pin the service to; its database runs on the other. Unset: all cores. */
   core?: number;
   environment?: Readonly<Record<string, string>>;
@@ -45,12 +49,16 @@ export async function startServing(options: ServingOptions = {}): Promise<Servin
       PORT: String(port),
       RATE_LIMIT: 'off',
       LOG_FORMAT: 'json',
+      ...(options.socketPath === undefined
+        ? {}
+        : { SOCKET_PATH: options.socketPath, TRUSTED_PROXIES: 'unix' }),
       ...options.environment,
     },
     stdio: ['ignore', log, 'inherit'],
   });
   const url = `http://127.0.0.1:${port}`;
-  await firstAnswer(child, `${url}/ping`);
+  const { socketPath } = options;
+  await firstAnswer(child, socketPath === undefined ? { port } : { socketPath });
   const startedInMs = performance.now() - startedAt;
   const pid = child.pid ?? 0;
   if (options.core !== undefined) pinDatabase(pid, options.core === 0 ? 1 : 0);
@@ -81,11 +89,17 @@ export async function withServing<Result>(
   }
 }
 
-async function firstAnswer(child: ChildProcess, url: string): Promise<void> {
+async function firstAnswer(
+  child: ChildProcess,
+  address: { port: number } | { socketPath: string },
+): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`The service ended with ${child.exitCode}.`);
     try {
-      await (await fetch(url)).text();
+      const asked = request({ ...address, host: '127.0.0.1', path: '/ping', agent: false }).end();
+      const [response] = await once(asked, 'response');
+      response.resume();
+      await once(response, 'end');
       return;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 2));
