@@ -21,6 +21,7 @@ export const sharedFiles: Readonly<Record<string, readonly string[]>> = {
   'server/src/database/embedded.ts': ['tools'],
   'server/test/topology/contract-suite.ts': ['tools'],
   'server/test/topology/nginx.ts': ['tools'],
+  'server/test/topology/refusals.ts': ['tools'],
 };
 
 /** The domains of the server in the order app.ts mounts them; each may call only those before it. */

@@ -11,11 +11,13 @@ import { missingPrograms } from './programs.ts';
 const runner = fileURLToPath(new URL('../../../tools/run-tests.ts', import.meta.url));
 const contractTests = fileURLToPath(new URL('../contract', import.meta.url));
 
+const programs = { nginx: 'nginx-light', openssl: 'openssl', 'redis-server': 'redis-server' };
+
 /** What a run of the whole takes minutes for; these are the ways in, and news between nodes. */
 const selection = ['token-flow.test.ts', 'browser-flow.test.ts', 'roles.test.ts'];
 
 test('sign-in, sessions and roles hold the contract through nginx, over TLS, on two nodes', {
-  skip: missingPrograms({ nginx: 'nginx-light', openssl: 'openssl' }),
+  skip: missingPrograms(programs),
 }, async () => {
   const files = selection.map((name) => join(contractTests, name));
   const environment = { ...process.env };

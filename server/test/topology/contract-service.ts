@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -12,10 +12,34 @@ import postgres from 'postgres';
 import { readConfig } from '../../src/config.ts';
 import type { DatabaseConnection } from '../../src/database/embedded.ts';
 import type { TestService } from '../support/service.ts';
+import { startValkey, type TestValkey } from '../support/valkey.ts';
 import { certificateFrom, startNginx, withoutLimits } from './nginx.ts';
 import { databaseUrlOf, startNode } from './nodes.ts';
 
 const nodesOfAService = 2;
+
+/** One for all services on a database, with the settings of deploy/valkey. */
+const valkeys = new Map<string, Promise<TestValkey>>();
+
+function valkeyOf(database: DatabaseConnection): Promise<TestValkey> {
+  const started = valkeys.get(database.database) ?? startValkey(shippedValkeySettings());
+  valkeys.set(database.database, started);
+  return started;
+}
+
+/** All but where it listens. */
+function shippedValkeySettings(): Record<string, string> {
+  const text = readFileSync(new URL('../../../deploy/valkey/valkey.conf', import.meta.url), 'utf8');
+  const lines = [...text.matchAll(/^([a-z][a-z-]*) (.*)$/gm)].map(([, name = '', value = '']) => [
+    name,
+    value,
+  ]);
+  return Object.fromEntries(
+    lines
+      .filter(([name]) => name !== 'bind' && name !== 'port')
+      .map(([name, value]) => [name, value === '""' ? '' : value]),
+  );
+}
 
 /** What nodes add when they start, and the services that tests usually start do not. */
 const filledAtStart = [
@@ -65,6 +89,7 @@ export async function startContractService(
     // One key for all nodes of a service; a service beside it has its own.
     SIGNING_KEY: makeSigningKey(),
     DATABASE_URL: databaseUrlOf(database),
+    VALKEY_URL: (await valkeyOf(database)).url,
     ...given,
   };
   const [{ first = '0' } = {}] = await sql`select pg_current_xact_id()::text as first`;

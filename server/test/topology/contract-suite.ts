@@ -36,6 +36,8 @@ export const leftOutTests: Readonly<Record<string, Readonly<Record<string, strin
       clock,
   },
   'events.test.ts': {
+    'the 101st event of a free organization in a minute is refused, and the next minute takes events again':
+      clock,
     'the figures of ingest are counted': inside,
     'a queue that is full answers 503 with Retry-After, and nothing of that is stored': perProcess,
   },
