@@ -13,10 +13,10 @@ const contractTests = fileURLToPath(new URL('../contract', import.meta.url));
 
 const programs = { nginx: 'nginx-light', openssl: 'openssl', 'redis-server': 'redis-server' };
 
-/** What a run of the whole takes minutes for; these are the ways in, and news between nodes. */
-const selection = ['token-flow.test.ts', 'browser-flow.test.ts', 'roles.test.ts'];
+/** What a run of the whole takes minutes for; these are the ways in. */
+const selection = ['token-flow.test.ts', 'browser-flow.test.ts'];
 
-test('sign-in, sessions and roles hold the contract through nginx, over TLS, on two nodes', {
+test('signing in holds the contract through nginx, over TLS, on two nodes of two workers', {
   skip: missingPrograms(programs),
 }, async () => {
   const files = selection.map((name) => join(contractTests, name));
@@ -37,7 +37,7 @@ test('sign-in, sessions and roles hold the contract through nginx, over TLS, on 
   await once(child, 'close');
   const [, passed = '0', failed = ''] = /(\d+) passed, (\d+) failed/.exec(output) ?? [];
   assert.equal(failed, '0', output);
-  assert.ok(Number(passed) > 40, `${passed} passed`);
+  assert.ok(Number(passed) > 25, `${passed} passed`);
 });
 
 test('what is left out of the topology exists', () => {

@@ -17,6 +17,7 @@ import { certificateFrom, startNginx, withoutLimits } from './nginx.ts';
 import { databaseUrlOf, startNode } from './nodes.ts';
 
 const nodesOfAService = 2;
+const workersOfANode = '2';
 
 /** One for all services on a database, with the settings of deploy/valkey. */
 const valkeys = new Map<string, Promise<TestValkey>>();
@@ -81,6 +82,7 @@ export async function startContractService(
     LOG_LEVEL: 'warn',
     ARGON2_MEMORY_KIB: '64',
     ARGON2_PASSES: '1',
+    WORKERS: workersOfANode,
     DATABASE_POOL_SIZE: '5',
     KEY_SIGNUP: 'open',
     // The tests know the plain cookies; those that are about secure ones say so, and get them over TLS.
