@@ -34,7 +34,7 @@ test('as many as there are connections go in at once, the others in order as pla
 
 test('one more than may wait is refused at once', () => {
   const gate = createConnectionGate({ places: 1, mostWaiting: 1, maxWaitMs: 60_000, now });
-  gate.enter();
+  assert.equal(gate.enter(), undefined);
   gate.enter()?.catch(() => undefined);
   assert.throws(() => gate.enter(), NoConnectionFree);
   assert.equal(gate.waiting, 1);
@@ -42,7 +42,7 @@ test('one more than may wait is refused at once', () => {
 
 test('who has waited too long is refused and leaves the queue; who came later has his own time', async () => {
   const gate = createConnectionGate({ places: 1, mostWaiting: 10, maxWaitMs: 1500, now });
-  gate.enter();
+  assert.equal(gate.enter(), undefined);
   const beganAt = now();
   const early = gate.enter();
   early?.catch(() => undefined);
@@ -64,7 +64,7 @@ test('who has waited too long is refused and leaves the queue; who came later ha
 
 test('when everybody is refused nobody waits any longer', async () => {
   const gate = createConnectionGate({ places: 1, mostWaiting: 10, maxWaitMs: 60_000, now });
-  gate.enter();
+  assert.equal(gate.enter(), undefined);
   const waiting = [gate.enter(), gate.enter()];
   gate.refuseAll(new Error('gone'));
   for (const each of waiting) await assert.rejects(each ?? Promise.resolve(), /gone/);

@@ -56,7 +56,7 @@ export function createConnectionGate(options: ConnectionGateOptions): Connection
   let timer: NodeJS.Timeout | undefined;
 
   function wait(): Promise<void> {
-    timer ??= setTimeout(refuseLate, maxWaitMs).unref();
+    if (timer === undefined) timer = setTimeout(refuseLate, maxWaitMs).unref();
     return new Promise<void>((resolve, reject) => {
       waiters.add({ since: now(), start: resolve, refuse: reject });
     });
