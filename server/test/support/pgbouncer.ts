@@ -27,6 +27,8 @@ export interface PgbouncerOptions {
   mode?: 'session' | 'transaction' | 'statement';
   /** Connections to PostgreSQL. Few, so that callers take turns on them. */
   poolSize?: number;
+  /** Further lines of its section, which count over all of the above. */
+  settings?: Readonly<Record<string, string>>;
 }
 
 const port = 6432;
@@ -35,7 +37,7 @@ const startWithinMs = 10_000;
 /** @param database reached by a Unix socket that lets everybody in who can reach it */
 export async function startPgbouncer(
   database: DatabaseConnection,
-  { mode = 'transaction', poolSize = 4 }: PgbouncerOptions = {},
+  { mode = 'transaction', poolSize = 4, settings = {} }: PgbouncerOptions = {},
 ): Promise<Pgbouncer> {
   const program = requirePgbouncer();
   const folder = mkdtempSync(join(tmpdir(), 'irontrack-pgbouncer-'));
@@ -58,6 +60,9 @@ max_client_conn = 500
 server_round_robin = 1
 server_login_retry = 1
 logfile = ${join(folder, 'log')}
+${Object.entries(settings)
+  .map(([name, value]) => `${name} = ${value}`)
+  .join('\n')}
 `,
     { mode: 0o644 },
   );

@@ -11,7 +11,12 @@ import { missingPrograms } from './programs.ts';
 const runner = fileURLToPath(new URL('../../../tools/run-tests.ts', import.meta.url));
 const contractTests = fileURLToPath(new URL('../contract', import.meta.url));
 
-const programs = { nginx: 'nginx-light', openssl: 'openssl', 'redis-server': 'redis-server' };
+const programs = {
+  nginx: 'nginx-light',
+  openssl: 'openssl',
+  pgbouncer: 'pgbouncer',
+  'redis-server': 'redis-server',
+};
 
 /** What a run of the whole takes minutes for; these are the ways in. */
 const selection = ['token-flow.test.ts', 'browser-flow.test.ts'];

@@ -11,6 +11,7 @@ import { after } from 'node:test';
 import postgres from 'postgres';
 import { readConfig } from '../../src/config.ts';
 import type { DatabaseConnection } from '../../src/database/embedded.ts';
+import { type Pgbouncer, startPgbouncer } from '../support/pgbouncer.ts';
 import type { TestService } from '../support/service.ts';
 import { startValkey, type TestValkey } from '../support/valkey.ts';
 import { certificateFrom, startNginx, withoutLimits } from './nginx.ts';
@@ -19,27 +20,44 @@ import { databaseUrlOf, startNode } from './nodes.ts';
 const nodesOfAService = 2;
 const workersOfANode = '2';
 
-/** One for all services on a database, with the settings of deploy/valkey. */
-const valkeys = new Map<string, Promise<TestValkey>>();
+/** What all services on a database share, with the settings of deploy/. */
+interface Surroundings {
+  pgbouncer: Pgbouncer;
+  valkey: TestValkey;
+}
 
-function valkeyOf(database: DatabaseConnection): Promise<TestValkey> {
-  const started = valkeys.get(database.database) ?? startValkey(shippedValkeySettings());
-  valkeys.set(database.database, started);
+const surroundings = new Map<string, Promise<Surroundings>>();
+
+function surroundingsOf(database: DatabaseConnection): Promise<Surroundings> {
+  const started = surroundings.get(database.database) ?? startSurroundings(database);
+  surroundings.set(database.database, started);
   return started;
 }
 
-/** All but where it listens. */
-function shippedValkeySettings(): Record<string, string> {
-  const text = readFileSync(new URL('../../../deploy/valkey/valkey.conf', import.meta.url), 'utf8');
-  const lines = [...text.matchAll(/^([a-z][a-z-]*) (.*)$/gm)].map(([, name = '', value = '']) => [
-    name,
-    value,
-  ]);
-  return Object.fromEntries(
-    lines
-      .filter(([name]) => name !== 'bind' && name !== 'port')
-      .map(([name, value]) => [name, value === '""' ? '' : value]),
+async function startSurroundings(database: DatabaseConnection): Promise<Surroundings> {
+  // Where they listen and whom they let in is the test's.
+  const ofPgbouncer = shippedSettings(
+    'pgbouncer/pgbouncer.ini',
+    /^([a-z_]+) = (.*)$/gm,
+    /^(listen|unix|auth)_/,
   );
+  const ofValkey = shippedSettings('valkey/valkey.conf', /^([a-z][a-z-]*) (.*)$/gm, /^(bind|port)$/);
+  const [pgbouncer, valkey] = await Promise.all([
+    startPgbouncer(database, { settings: ofPgbouncer }),
+    startValkey(ofValkey),
+  ]);
+  after(() => pgbouncer.close());
+  return { pgbouncer, valkey };
+}
+
+/** The lines of a file of deploy/ but those whose names are left out. */
+function shippedSettings(file: string, line: RegExp, leftOut: RegExp): Record<string, string> {
+  const text = readFileSync(new URL(`../../../deploy/${file}`, import.meta.url), 'utf8');
+  const pairs = [...text.matchAll(line)].map(([, name = '', value = '']) => [
+    name,
+    value === '""' ? '' : value,
+  ]);
+  return Object.fromEntries(pairs.filter(([name = '']) => !leftOut.test(name) && name !== 'irontrack'));
 }
 
 /** What nodes add when they start, and the services that tests usually start do not. */
@@ -77,6 +95,7 @@ export async function startContractService(
   };
   after(close);
 
+  const { pgbouncer, valkey } = await surroundingsOf(database);
   const environment = {
     RATE_LIMIT: 'off',
     LOG_LEVEL: 'warn',
@@ -90,8 +109,9 @@ export async function startContractService(
     ADMIN_PASSWORD: 'Correct-Horse-7',
     // One key for all nodes of a service; a service beside it has its own.
     SIGNING_KEY: makeSigningKey(),
-    DATABASE_URL: databaseUrlOf(database),
-    VALKEY_URL: (await valkeyOf(database)).url,
+    DATABASE_URL: databaseUrlOf(pgbouncer.address),
+    DATABASE_DIRECT_URL: databaseUrlOf(database),
+    VALKEY_URL: valkey.url,
     ...given,
   };
   const [{ first = '0' } = {}] = await sql`select pg_current_xact_id()::text as first`;
