@@ -29,7 +29,9 @@ import {
   listenForChanges,
   tellChange,
 } from './database/announcements.ts';
-import { type DatabaseAddress, openDatabase } from './database/database.ts';
+import { openDatabase } from './database/database.ts';
+import { openReplica } from './database/open-replica.ts';
+import type { DatabasePlaces } from './database/route.ts';
 import { mountEvents } from './events/events.routes.ts';
 import { createEvents } from './events/events.ts';
 import { mountInbox } from './events/inbox.routes.ts';
@@ -78,8 +80,7 @@ import type { Siblings } from './workers/siblings.ts';
 
 export interface ServiceSettings {
   config: Config;
-  /** The database for statements, perhaps through a pooler that keeps none prepared, and past it. */
-  database: { address: DatabaseAddress; directAddress: DatabaseAddress; prepares: boolean };
+  database: DatabasePlaces;
   telemetry: Telemetry;
   loadSigningKey: () => Promise<SigningKey>;
   /** Where attempts and events are counted for the limits. Unset: in this process. */
@@ -128,6 +129,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     onRefused: () => metrics.admissionRefused('database-queue', 'any'),
     prepares: settings.database.prepares,
   });
+  const replica = openReplica(settings.database.replica, database, log, metrics.listRead);
+  const reads = replica ?? database;
   const hashQueue = createHashQueue({
     concurrency: config.hashing.concurrency,
     maxWaitMs: config.hashing.maxWaitMs,
@@ -160,7 +163,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   const counters = valkey?.counters ?? settings.counters ?? createMemoryCounters(clock);
   const limits = createAttemptLimits(config.rateLimit, counters, metrics.limiterRefused);
 
-  const audit = createAudit({ database, clock });
+  const audit = createAudit({ database, reads, clock });
   const keyring = createKeyring({
     database,
     audit,
@@ -188,7 +191,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     onReuse: metrics.refreshReused,
   });
   const accounts = createAccounts({ database, audit, clock, sessions, passwords, limits });
-  const users = createUsers({ database, audit, clock, passwords, sessions });
+  const users = createUsers({ database, reads, audit, clock, passwords, sessions });
   const pages = createPageCache();
   const { cdnUrl } = config;
   const compiler = createLazyCompiler();
@@ -202,7 +205,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     forgetPagesOf: (ownerId) => forgetExercises(ownerId ?? 'system'),
   });
   const exerciseList = createExerciseList({
-    database,
+    reads,
     pages,
     cdnUrl,
     serialize: compiler.defer(() => buildSerializer(Exercise)),
@@ -230,6 +233,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   });
   const events = createEvents({
     database,
+    reads,
     clock,
     randomBytes,
     now: () => performance.now(),
@@ -257,6 +261,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     database,
     hashQueue,
     admission,
+    replica,
     ingest: events,
     deliveries: webhooks,
     valkey: valkey?.state,
@@ -465,6 +470,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       await joined;
       if (config.webhooks.deliversHere) webhooks.start();
       admission.start();
+      replica?.open();
       const own = place === 0 ? chores : chores.filter(({ isOfProcess }) => isOfProcess);
       housekeeping = startHousekeeping(own, clock, (name, error) => {
         log.error({ err: error }, `Could not ${name}.`);
@@ -484,6 +490,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       await webhooks.close();
       await announcements?.close();
       await valkey?.close();
+      await replica?.close();
       await database.close();
     },
   };

@@ -53,6 +53,10 @@ const refusals: readonly [Record<string, string>, string][] = [
     'DATABASE_URL must look like postgres://name:password@host:5432/database.',
   ],
   [{ DATABASE_DIRECT_URL: 'postgres://host/db' }, 'DATABASE_DIRECT_URL is of use only beside DATABASE_URL.'],
+  [
+    { DATABASE_REPLICA_URL: 'postgres://host/db' },
+    'DATABASE_REPLICA_URL is of use only beside DATABASE_URL: the embedded database has no replicas.',
+  ],
 ];
 
 for (const [environment, sentence] of refusals) {

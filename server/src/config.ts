@@ -34,6 +34,11 @@ export const settings = {
     '',
     'The same database past a pooler, for LISTEN and migrations. Unset: DATABASE_URL.',
   ),
+  DATABASE_REPLICA_URL: setting(
+    optional(databaseUrl()),
+    '',
+    'A streaming replica of the same database, for lists and inbox pages. Unset: they are read where everything is.',
+  ),
   DATABASE_POOL_SIZE: setting(integer(1, 1000), '10', 'Database connections of each worker at most.'),
   DATABASE_QUEUE: setting(
     integer(1, 1_000_000),
@@ -288,6 +293,15 @@ function findContradictions(values: Partial<Values>): string[] {
   ) {
     faults.push('DATABASE_DIRECT_URL is of use only beside DATABASE_URL.');
   }
+  if (
+    areRead(values, ['DATABASE_URL', 'DATABASE_REPLICA_URL']) &&
+    values.DATABASE_REPLICA_URL !== undefined &&
+    values.DATABASE_URL === undefined
+  ) {
+    faults.push(
+      'DATABASE_REPLICA_URL is of use only beside DATABASE_URL: the embedded database has no replicas.',
+    );
+  }
   return faults;
 }
 
@@ -302,6 +316,7 @@ function arrange(values: Values, isTerminal: boolean) {
     database: {
       url: values.DATABASE_URL,
       directUrl: values.DATABASE_DIRECT_URL ?? values.DATABASE_URL,
+      replicaUrl: values.DATABASE_REPLICA_URL,
       poolSize: values.DATABASE_POOL_SIZE,
       preparedStatements: values.DATABASE_PREPARED_STATEMENTS,
       timeoutMs: 5_000,

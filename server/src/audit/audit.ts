@@ -3,6 +3,7 @@ import type { AuditPage, AuditQuery } from '@irontrack/contract/audit.ts';
 import { uuidv7 } from 'uuidv7';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/database.ts';
+import type { Reads } from '../database/replica.ts';
 import type { Sql } from '../database/sql.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import {
@@ -33,7 +34,14 @@ export const commandLine: RequestSource = { requestId: 'command-line', ipAddress
 /** Deleting in small transactions keeps locks and bloat small. */
 const batchSize = 1_000;
 
-export function createAudit({ database, clock }: { database: Database; clock: Clock }): Audit {
+interface Needs {
+  database: Database;
+  /** For the list; the database when absent. */
+  reads?: Reads;
+  clock: Clock;
+}
+
+export function createAudit({ database, reads = database, clock }: Needs): Audit {
   return {
     record: (sql, source, event) => insertAuditEntry(sql, { id: uuidv7(), at: clock(), source, event }),
     async recordAll(sql, source, events) {
@@ -42,7 +50,7 @@ export function createAudit({ database, clock }: { database: Database; clock: Cl
       await insertAuditEntries(sql, entries);
     },
     async list(query, source) {
-      const sql = database.forRequest(source.requestId);
+      const sql = reads.forRequest(source.requestId);
       const limit = query.pageSize;
       const offset = (query.currentPage - 1) * limit;
       const [items, total] = await Promise.all([

@@ -4,7 +4,7 @@ import type { DatabaseAddress } from '../database/database.ts';
 import { startEmbeddedDatabase } from '../database/embedded.ts';
 import { migrate } from '../database/migrations.ts';
 import { extraConnections } from '../database/pool-size.ts';
-import { findDatabaseRoute } from '../database/route.ts';
+import { findDatabaseRoute, type ReplicaPlace } from '../database/route.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 import type { CommandContext } from './command.ts';
 
@@ -72,6 +72,25 @@ export async function findStatementRoute(
       { cause: error },
     );
   }
+}
+
+/**
+ * The replica, which may be away at the start and come later; then its statements are not prepared.
+ *
+ * @returns undefined when none is configured
+ */
+export async function findReplica({
+  preparedStatements,
+  replicaUrl: address,
+  poolSize,
+}: Config['database']): Promise<ReplicaPlace | undefined> {
+  if (address === undefined) return undefined;
+  if (preparedStatements !== 'auto') return { address, poolSize, prepares: preparedStatements === 'on' };
+  const prepares = await findDatabaseRoute(address).then(
+    (route) => route.keepsPrepared,
+    () => false,
+  );
+  return { address, poolSize, prepares };
 }
 
 function differentDatabases(): StartupError {

@@ -12,7 +12,7 @@ import type { App } from '../http/app.ts';
 import type { Lifecycle } from '../system/system.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { createPrimaryAdministrator } from './administrator.ts';
-import { findStatementRoute, openDatabaseAccess } from './database-access.ts';
+import { findReplica, findStatementRoute, openDatabaseAccess } from './database-access.ts';
 import { createFirstCatalog } from './first-catalog.ts';
 import { explainListening } from './listen-errors.ts';
 import { loadSigningKey } from './signing-key.ts';
@@ -56,7 +56,7 @@ export async function prepareDatabase(
   if (filled !== undefined)
     log.info({ added: filled }, 'The exercise catalog was empty and has been filled.');
   const { address, directAddress } = database;
-  return { address, directAddress, prepares: route.prepares };
+  return { address, directAddress, prepares: route.prepares, replica: await findReplica(config.database) };
 }
 
 type Given = 'config' | 'database' | 'telemetry' | 'siblings' | 'place' | 'counters';

@@ -4,6 +4,24 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type postgres from 'postgres';
 import { connectPool, type DatabaseAddress } from './database.ts';
 
+/** Where the database of a service is, and what its connections keep. */
+export interface DatabasePlaces {
+  /** For statements, perhaps through a pooler. */
+  address: DatabaseAddress;
+  /** Past it. */
+  directAddress: DatabaseAddress;
+  /** May statements stay prepared? */
+  prepares: boolean;
+  /** Lists and inbox pages may be read there. */
+  replica?: ReplicaPlace | undefined;
+}
+
+export interface ReplicaPlace {
+  address: DatabaseAddress;
+  poolSize: number;
+  prepares: boolean;
+}
+
 export interface DatabaseRoute {
   /**
    * How long a connection to the address keeps one connection of PostgreSQL: `always` without a pooler, for a

@@ -8,6 +8,7 @@ import type {
 } from '@irontrack/contract/events.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/database.ts';
+import type { Reads } from '../database/replica.ts';
 import type { Sql } from '../database/sql.ts';
 import { formats } from '../http/formats.ts';
 import { Problem, ValidationProblem } from '../problem.ts';
@@ -70,6 +71,8 @@ export interface Events {
 
 interface Needs {
   database: Database;
+  /** For pages of the inbox. */
+  reads: Reads;
   clock: Clock;
   randomBytes: (size: number) => Buffer;
   /** A monotonic clock in milliseconds. */
@@ -87,6 +90,7 @@ const replayedAtOnce = 2_000;
 
 export function createEvents({
   database,
+  reads,
   clock,
   randomBytes,
   now,
@@ -137,7 +141,7 @@ export function createEvents({
       }
       const listKey = `${organizationId} ${status ?? 'all'}`;
       const before = cursor === undefined ? undefined : readInboxCursor(cursor, listKey);
-      const sql = database.forRequest(requestId);
+      const sql = reads.forRequest(requestId);
       const skipped = offset ?? 0;
       const [found, total] = await Promise.all([
         selectInbox(sql, { organizationId, status, before, limit: limit + 1, offset: skipped }),

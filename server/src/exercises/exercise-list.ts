@@ -1,6 +1,6 @@
 /** Pages of the exercises that somebody sees: the system's and their own. */
 import type { Exercise, ExercisePage } from '@irontrack/contract/exercises.ts';
-import type { Database } from '../database/database.ts';
+import type { Reads } from '../database/replica.ts';
 import type { Sql } from '../database/sql.ts';
 import { writeCursor } from './cursor.ts';
 import {
@@ -32,7 +32,8 @@ export interface ExerciseList {
 }
 
 interface Needs {
-  database: Database;
+  /** A generation is always looked at before a statement is begun, so a page is never older than its generation. */
+  reads: Reads;
   pages: PageCache;
   cdnUrl: string;
   /** Compiled from the schema of an exercise. */
@@ -48,10 +49,10 @@ interface Composed {
   counted: HalfTotals;
 }
 
-export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs): ExerciseList {
+export function createExerciseList({ reads, pages, cdnUrl, serialize }: Needs): ExerciseList {
   // Bytes, not text: putting text together again for each page took a third of the time of a page.
   const toItem = (row: ExerciseRow) => pageItem(Buffer.from(serialize(toExercise(row, cdnUrl))));
-  const halves = createHalfStore({ sql: database.sql, markOf: pages.markOf });
+  const halves = createHalfStore({ sql: reads.sql, markOf: pages.markOf });
 
   /** Nothing is known yet: the whole page in one statement. */
   async function composeAfresh(
@@ -102,11 +103,11 @@ export function createExerciseList({ database, pages, cdnUrl, serialize }: Needs
   async function make(callerId: string, query: ListQuery, requestId: string): Promise<Page> {
     const known = pages.itemsOf(shownBy(callerId, query));
     // Lists without a filter have few texts, which are worth keeping prepared.
-    const sql = isPlain(query) ? database.sql : database.forRequest(requestId);
+    const sql = isPlain(query) ? reads.sql : reads.forRequest(requestId);
     const located = locate(query, findSystem(query), await readOwn(callerId, query));
     if (located !== undefined) {
       const { keys, total } = located;
-      return join(query, keys, await readItems(database.sql, keys, known), total);
+      return join(query, keys, await readItems(reads.sql, keys, known), total);
     }
     const totals = pages.totalsOf(callerId, query.countKey);
     const compose = known.isEmpty ? composeAfresh : composeOfKnown;

@@ -55,6 +55,7 @@ test('what lives elsewhere is read at every scrape', async (t) => {
     hashQueue,
     ingest: { depth: 6 },
     deliveries,
+    replica: undefined,
     valkey: { isUp: true, losses: 2, counted: { valkey: 30, process: 4 } },
     caches: [session],
   });

@@ -15,6 +15,8 @@ interface MetricSources {
   ingest: { readonly depth: number };
   deliveries: DeliverySource;
   /** Undefined where none is configured. */
+  replica: { readonly isUsed: boolean } | undefined;
+  /** Undefined where none is configured. */
   valkey:
     | { readonly isUp: boolean; readonly losses: number; readonly counted: Readonly<Record<string, number>> }
     | undefined;
@@ -31,6 +33,8 @@ export interface Metrics {
   hashWaited(waitMs: number): void;
   /** A caller that had to wait for a database connection got it after so many milliseconds. */
   connectionWaited(waitMs: number): void;
+  /** A statement of a list was answered, where there is a replica. */
+  listRead(from: 'replica' | 'primary'): void;
   /** A request was refused because there is too much to do. */
   admissionRefused(reason: string, cost: string): void;
   /** A client's connection was closed as it was opened, since there are enough. */
@@ -76,6 +80,12 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
     name: 'database_wait_seconds',
     help: 'Time a caller waited for a database connection, of those that had to.',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  const listReads = new Counter({
+    name: 'list_reads_total',
+    help: 'Statements of lists where DATABASE_REPLICA_URL is set, by where they were answered: replica or primary.',
+    labelNames: ['from'],
     registers,
   });
   const admissionRefusals = new Counter({
@@ -147,6 +157,7 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
     requests: new RequestHistogram(registry),
     hashWaited: (waitMs) => hashWait.observe(waitMs / 1000),
     connectionWaited: (waitMs) => connectionWait.observe(waitMs / 1000),
+    listRead: (from) => listReads.inc({ from }),
     admissionRefused: (reason, cost) => admissionRefusals.inc({ reason, cost }),
     connectionDropped: () => droppedConnections.inc(),
     limiterRefused: (call, scope) => refusals.inc({ call, scope }),
@@ -170,7 +181,7 @@ export function openMetrics(log: { readonly dropped: number }): Metrics {
 }
 
 function addSourceGauges(registry: Registry, sources: MetricSources): void {
-  const { database, hashQueue, admission, ingest, caches, valkey } = sources;
+  const { database, hashQueue, admission, ingest, caches, valkey, replica } = sources;
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -187,6 +198,9 @@ function addSourceGauges(registry: Registry, sources: MetricSources): void {
     'admission_level',
     'Steps of overload: how many classes of requests are refused.',
     () => admission.level,
+  );
+  gauge('replica_used', '1 while lists are read from the replica; 0 also where none is configured.', () =>
+    replica?.isUsed === true ? 1 : 0,
   );
   gauge('event_queue_depth', 'Events taken in and not yet stored.', () => ingest.depth);
   gauge('database_connections_busy', 'Callers that hold a connection.', () => database.load().busy);

@@ -7,6 +7,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { PasswordHasher } from '../crypto/password-hash.ts';
 import { type Database, isUniqueViolation } from '../database/database.ts';
+import type { Reads } from '../database/replica.ts';
 import type { Sql } from '../database/sql.ts';
 import { normalizeEmail } from '../email.ts';
 import type { Caller } from '../http/guard.ts';
@@ -37,13 +38,15 @@ export interface Users {
 
 interface Needs {
   database: Database;
+  /** For the list. */
+  reads: Reads;
   audit: Audit;
   clock: Clock;
   passwords: PasswordHasher;
   sessions: Sessions;
 }
 
-export function createUsers({ database, audit, clock, passwords, sessions }: Needs): Users {
+export function createUsers({ database, reads, audit, clock, passwords, sessions }: Needs): Users {
   /** Everything but the role, each kind of change with its own audit entry. @returns the sessions that ended */
   async function applyChange(
     tx: Sql,
@@ -110,7 +113,7 @@ export function createUsers({ database, audit, clock, passwords, sessions }: Nee
     },
 
     async list(query, source) {
-      const sql = database.forRequest(source.requestId);
+      const sql = reads.forRequest(source.requestId);
       const limit = query.pageSize;
       const offset = (query.currentPage - 1) * limit;
       const [items, total] = await Promise.all([

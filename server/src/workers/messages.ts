@@ -1,6 +1,6 @@
 /** What the supervisor and its workers say to each other. */
 import type { Claim, Count } from '../cache/counters.ts';
-import type { DatabaseAddress } from '../database/database.ts';
+import type { DatabasePlaces } from '../database/route.ts';
 import type { MetricsPart } from '../telemetry/joined-metrics.ts';
 
 /** A topic and an id, as in database/announcements.ts. */
@@ -10,11 +10,7 @@ export type Change = readonly [topic: string, id: string];
 export interface Post {
   /** 0 and up; who takes a dead worker's place gets its number. */
   readonly place: number;
-  readonly database: {
-    readonly address: DatabaseAddress;
-    readonly directAddress: DatabaseAddress;
-    readonly prepares: boolean;
-  };
+  readonly database: DatabasePlaces;
   /** Passwords this worker may hash at once: its share of HASH_CONCURRENCY. */
   readonly hashConcurrency: number;
 }

@@ -72,6 +72,7 @@ test('the contradictions that docs/configuration.md names are refused with statu
     { ARGON2_MEMORY_KIB: '8', ARGON2_PARALLELISM: '2' },
     { REFRESH_TOKEN_TTL: '1m', ACCESS_TOKEN_TTL: '2m' },
     { DATABASE_DIRECT_URL: 'postgres://localhost/irontrack' },
+    { DATABASE_REPLICA_URL: 'postgres://localhost/irontrack' },
   ];
   for (const environment of contradictions) {
     assert.throws(

@@ -38,6 +38,10 @@ interface TestServiceOptions {
   environment?: Readonly<Record<string, string>>;
   /** Another way to the database than straight: through a proxy that misbehaves, say. */
   reachDatabase?: (address: DatabaseAddress) => Promise<DatabaseAddress>;
+  /** Migrated; one of its own when absent. */
+  database?: DatabaseConnection;
+  /** Reads lists there. */
+  replica?: DatabaseAddress;
   /** Shares the database of another service: two nodes. */
   beside?: TestService & { address?: DatabaseAddress };
 }
@@ -48,7 +52,7 @@ const addresses = new WeakMap<TestService, DatabaseConnection>();
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
   const shared = options.beside === undefined ? undefined : addresses.get(options.beside);
   if (isAround('nginx')) return await startThroughTopology(options, shared);
-  const straight = shared ?? (await createTestDatabase());
+  const straight = shared ?? options.database ?? (await createTestDatabase());
   const way =
     options.reachDatabase === undefined
       ? await reachThroughTopology(straight)
@@ -79,7 +83,13 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   const prepares = address === straight || (await findDatabaseRoute(address)).keepsPrepared;
   const service = await createService({
     config,
-    database: { address, directAddress: straight, prepares },
+    database: {
+      address,
+      directAddress: straight,
+      prepares,
+      replica:
+        options.replica === undefined ? undefined : { address: options.replica, poolSize: 5, prepares: true },
+    },
     telemetry,
     loadSigningKey: async () => key,
     lifecycle,
