@@ -26,17 +26,18 @@ export const serveAsWorker: Command = {
       );
     }
     const signal = context.untilSignal(() => undefined);
-    const told = Promise.withResolvers<'retire' | 'drain'>();
+    const retiring = Promise.withResolvers<void>();
+    const draining = Promise.withResolvers<void>();
     const lifecycle: Lifecycle = { state: 'starting' };
     let hear: WorkerCalls['hear'] = () => undefined;
     let report: WorkerCalls['report'] = async () => [];
     const calls: WorkerCalls = {
       hear: (changes) => hear(changes),
       report: () => report(),
-      retire: () => told.resolve('retire'),
+      retire: () => retiring.resolve(),
       drain() {
         lifecycle.state = 'draining';
-        told.resolve('drain');
+        draining.resolve();
       },
     };
     const link = openLink<SupervisorCalls>(supervisor, { ...calls });
@@ -63,8 +64,9 @@ export const serveAsWorker: Command = {
       await link.ask(longestAskMs, 'serving', address);
       await lowerHashPriority();
       await service.warmUp();
-      const how = await Promise.race([told.promise, signal]);
-      if (how !== 'drain') await Promise.race([releaseConnections(service), told.promise]);
+      // Asked alone, by the supervisor or by hand, it hands its connections over first; with all others there is nobody.
+      const asked = Promise.race([retiring.promise, signal]);
+      await Promise.race([asked.then(() => releaseConnections(service)), draining.promise]);
       await link.ask(longestAskMs, 'leave', await telemetry.metrics.report());
     } catch (error) {
       if (!(error instanceof StartupError)) throw error;

@@ -1,4 +1,5 @@
 /** A process of node:cluster, as much of it as the supervisor needs. */
+import type { ChildProcess } from 'node:child_process';
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import type { Endpoint } from './link.ts';
@@ -33,6 +34,7 @@ export function createForking({ file, args, environment }: Program): () => Worke
   return () => {
     const worker = cluster.fork(environment);
     const { process: child } = worker;
+    const closeLost = rememberHandedOver(child);
     // What it could not be told because it was ending is no fault: its end is heard of.
     worker.on('error', () => undefined);
     return {
@@ -41,8 +43,30 @@ export function createForking({ file, args, environment }: Program): () => Worke
         send: (message) => void (worker.isConnected() && worker.send(message)),
         onMessage: (listener) => void worker.on('message', listener),
       },
-      ended: once(child, 'exit').then(([status, signal]): Ending => ({ status, signal })),
+      ended: once(child, 'exit').then(([status, signal]): Ending => {
+        closeLost();
+        return { status, signal };
+      }),
       kill: (signal) => void child.kill(signal),
     };
+  };
+}
+
+/**
+ * A connection that was on its way to a worker when it was killed stays open in node:cluster, which waits for the worker
+ * to say that it took it: its client would wait for ever. There is one at most, as each is confirmed before the next.
+ *
+ * @returns what closes it; does nothing to one that was taken
+ */
+function rememberHandedOver(child: ChildProcess): () => void {
+  const { send } = child;
+  let last: unknown;
+  Reflect.set(child, 'send', (message: unknown, handle: unknown, ...rest: unknown[]) => {
+    if (handle !== undefined && handle !== null) last = handle;
+    return Reflect.apply(send, child, [message, handle, ...rest]);
+  });
+  return () => {
+    if (typeof last === 'object' && last !== null && 'close' in last && typeof last.close === 'function')
+      last.close();
   };
 }

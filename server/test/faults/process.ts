@@ -19,8 +19,9 @@ export interface Finished {
 }
 
 export interface RunningServer {
-  /** Such as http://127.0.0.1:43210. */
+  /** Such as http://127.0.0.1:43210, or unix: and the path of a socket. */
   url: string;
+  pid: number;
   /** What it has printed and logged so far. */
   output(): string;
   signal(name: NodeJS.Signals): void;
@@ -99,10 +100,11 @@ export async function startServer(environment: Environment): Promise<RunningServ
   const { child, seen, finished } = launch(['serve'], environment);
   const deadline = performance.now() + startWithinMs;
   for (;;) {
-    const url = /IronTrack serves on (http:\S+)/.exec(seen.stdout)?.[1];
+    const url = /IronTrack serves on (\S+)/.exec(seen.stdout)?.[1];
     if (url !== undefined && seen.stdout.includes('Documentation:')) {
       return {
         url,
+        pid: child.pid ?? 0,
         output: () => seen.stdout + seen.stderr,
         signal: (name) => void child.kill(name),
         finished,
@@ -115,7 +117,7 @@ export async function startServer(environment: Environment): Promise<RunningServ
 }
 
 /** Starts `worker` and waits until it delivers. */
-export async function startWorker(environment: Environment): Promise<Omit<RunningServer, 'url'>> {
+export async function startWorker(environment: Environment): Promise<Omit<RunningServer, 'url' | 'pid'>> {
   const { child, seen, finished } = launch(['worker'], environment);
   const deadline = performance.now() + startWithinMs;
   while (!seen.stdout.includes('IronTrack delivers webhooks')) {
