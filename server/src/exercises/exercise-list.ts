@@ -104,9 +104,11 @@ export function createExerciseList({ reads, pages, cdnUrl, serialize }: Needs): 
     const known = pages.itemsOf(shownBy(callerId, query));
     // Lists without a filter have few texts, which are worth keeping prepared.
     const sql = isPlain(query) ? reads.sql : reads.forRequest(requestId);
-    const located = locate(query, findSystem(query), await readOwn(callerId, query));
-    if (located !== undefined) {
-      const { keys, total } = located;
+    const system = await readSystem(query);
+    // Without the system's half that of the caller would be read in vain.
+    const own = system === undefined ? undefined : await readOwn(callerId, query);
+    if (system !== undefined && own !== undefined) {
+      const { keys, total } = locate(query, system, own);
       return join(query, keys, await readItems(reads.sql, keys, known), total);
     }
     const totals = pages.totalsOf(callerId, query.countKey);
@@ -119,24 +121,25 @@ export function createExerciseList({ reads, pages, cdnUrl, serialize }: Needs): 
 
   /** Of what is in memory alone; undefined when something is missing. */
   function makeNow(callerId: string, query: ListQuery): Page | undefined {
-    const located = locate(query, findSystem(query), findOwn(callerId, query));
-    if (located === undefined) return undefined;
+    const system = query.filter.scope === 'user' ? emptyHalf : halves.peek(null);
+    const own = query.filter.scope === 'system' ? emptyHalf : halves.peek(callerId);
+    if (system === undefined || own === undefined) return undefined;
+    const { keys, total } = locate(query, system, own);
     const known = pages.itemsOf(shownBy(callerId, query));
     const items: PageItem[] = [];
-    for (const { id, isSystem } of located.keys) {
+    for (const { id, isSystem } of keys) {
       const item = known.find(id, isSystem);
       if (item === undefined) return undefined;
       items.push(item);
     }
-    const page = join(query, located.keys, items, located.total);
+    const page = join(query, keys, items, total);
     // To be kept. It may join somebody's read of the same page that is under way and fails: they are told, nobody here.
     pages.read(shownBy(callerId, query), query.key, async () => page).catch(() => undefined);
     return page;
   }
 
-  const findSystem = ({ filter: { scope } }: ListQuery) => (scope === 'user' ? emptyHalf : halves.find(null));
-  const findOwn = (callerId: string, { filter: { scope } }: ListQuery) =>
-    scope === 'system' ? emptyHalf : halves.find(callerId);
+  const readSystem = async ({ filter: { scope } }: ListQuery) =>
+    scope === 'user' ? emptyHalf : await halves.read(null);
   const readOwn = async (callerId: string, { filter: { scope } }: ListQuery) =>
     scope === 'system' ? emptyHalf : await halves.read(callerId);
 
@@ -148,12 +151,7 @@ export function createExerciseList({ reads, pages, cdnUrl, serialize }: Needs): 
 }
 
 /** Where the page stands in halves that are in memory. */
-function locate(
-  query: ListQuery,
-  system: Half | undefined,
-  own: Half | undefined,
-): { keys: ListKey[]; total: number | undefined } | undefined {
-  if (system === undefined || own === undefined) return undefined;
+function locate(query: ListQuery, system: Half, own: Half): { keys: ListKey[]; total: number | undefined } {
   const { filter, order, after } = query;
   const matching = { system: system.select(filter, order.orderBy), own: own.select(filter, order.orderBy) };
   const total = after === undefined ? matching.system.length + matching.own.length : undefined;

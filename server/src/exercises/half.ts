@@ -11,6 +11,8 @@ export type HalfEntry = Pick<HalfRow, 'id' | 'nameKey' | 'createdAt'>;
 
 export interface Half {
   readonly size: number;
+  /** What it takes in memory, roughly. */
+  readonly bytes: number;
   /** Those that match, in ascending order. */
   select(filter: ListFilter, orderBy: ListOrder['orderBy']): readonly HalfEntry[];
 }
@@ -18,33 +20,24 @@ export interface Half {
 /** A bit for each exercise, in the order of their names. */
 type Bits = Uint32Array;
 
-/** @param rows by name */
+/** Measured with `--expose-gc` on a 64-bit Node 26; a name takes up to two bytes a letter besides. */
+const bytesOfNone = 3_000;
+const bytesOfRow = 200;
+const bytesOfSet = 250;
+
+/**
+ * @param rows by name. No function that outlives the call may name them: they would stay in memory with the half, four
+ *   times its size.
+ */
 export function createHalf(rows: readonly HalfRow[]): Half {
   const byName = rows.map(({ id, nameKey, createdAt }): HalfEntry => ({ id, nameKey, createdAt }));
   /** Places in `byName`. */
   const inTime = new Uint32Array(rows.length);
   for (const [place, { rankInTime }] of rows.entries()) inTime[rankInTime - 1] = place;
   const byTime = Array.from(inTime, (place) => byName[place]).filter((entry) => entry !== undefined);
-  const words = Math.ceil(rows.length / 32);
-  const index = (valuesOf: (row: HalfRow) => readonly string[]) => {
-    const bitsOf = new Map<string, Bits>();
-    for (const [place, row] of rows.entries()) {
-      for (const value of valuesOf(row)) {
-        const bits = bitsOf.get(value) ?? new Uint32Array(words);
-        bitsOf.set(value, bits);
-        bits[place >>> 5] = (bits[place >>> 5] ?? 0) | (1 << (place & 31));
-      }
-    }
-    return bitsOf;
-  };
-  const idsOf = (ids: string) => (ids === '' ? [] : ids.split(','));
-  const indexes = {
-    primaryMuscles: index((row) => idsOf(row.primaryMuscles)),
-    equipment: index((row) => idsOf(row.equipment)),
-    tags: index((row) => idsOf(row.tags)),
-    categories: index((row) => [row.category]),
-    difficultyLevels: index((row) => [row.difficultyLevel]),
-  };
+  const size = rows.length;
+  const words = Math.ceil(size / 32);
+  const indexes = indexAll(rows);
 
   /** Undefined: all. */
   function match(filter: ListFilter): Bits | undefined {
@@ -67,8 +60,11 @@ export function createHalf(rows: readonly HalfRow[]): Half {
     return matching;
   }
 
+  const sets = Object.values(indexes).reduce((sum, { size }) => sum + size, 0);
+  const nameLength = byName.reduce((sum, { nameKey }) => sum + nameKey.length, 0);
   return {
-    size: rows.length,
+    size,
+    bytes: bytesOfNone + size * bytesOfRow + 2 * nameLength + sets * (bytesOfSet + 4 * words),
     select(filter, orderBy) {
       const key = searchKey(filter.searchString);
       const matching = match(filter);
@@ -77,7 +73,7 @@ export function createHalf(rows: readonly HalfRow[]): Half {
         return key === '' ? all : all.filter(({ nameKey }) => nameKey.includes(key));
       }
       const found: HalfEntry[] = [];
-      for (let at = 0; at < rows.length; at += 1) {
+      for (let at = 0; at < size; at += 1) {
         const place = orderBy === 'name' ? at : (inTime[at] ?? 0);
         if (((matching[place >>> 5] ?? 0) & (1 << (place & 31))) === 0) continue;
         const entry = byName[place];
@@ -86,6 +82,35 @@ export function createHalf(rows: readonly HalfRow[]): Half {
       return found;
     },
   };
+}
+
+function indexAll(rows: readonly HalfRow[]) {
+  const idsOf = (ids: string) => (ids === '' ? [] : ids.split(','));
+  return {
+    primaryMuscles: indexBy(rows, (row) => idsOf(row.primaryMuscles)),
+    equipment: indexBy(rows, (row) => idsOf(row.equipment)),
+    tags: indexBy(rows, (row) => idsOf(row.tags)),
+    categories: indexBy(rows, (row) => [row.category]),
+    difficultyLevels: indexBy(rows, (row) => [row.difficultyLevel]),
+  };
+}
+
+function indexBy(
+  rows: readonly HalfRow[],
+  valuesOf: (row: HalfRow) => readonly string[],
+): ReadonlyMap<string, Bits> {
+  const bitsOf = new Map<string, Bits>();
+  for (const [place, row] of rows.entries()) {
+    for (const value of valuesOf(row)) {
+      let bits = bitsOf.get(value);
+      if (bits === undefined) {
+        bits = new Uint32Array(Math.ceil(rows.length / 32));
+        bitsOf.set(value, bits);
+      }
+      bits[place >>> 5] = (bits[place >>> 5] ?? 0) | (1 << (place & 31));
+    }
+  }
+  return bitsOf;
 }
 
 const conditions = ['primaryMuscles', 'equipment', 'tags', 'categories', 'difficultyLevels'] as const;
