@@ -8,7 +8,14 @@ export const Health = Type.Object(
 );
 export type Health = Static<typeof Health>;
 
-export const Readiness = Type.Object({ status: Type.Literal('ready') }, { title: 'Readiness' });
+/** `process`: no shared cache is configured. `away`: the node serves without it meanwhile. */
+const CacheState = Type.Union([Type.Literal('process'), Type.Literal('shared'), Type.Literal('away')]);
+
+export const Readiness = Type.Object(
+  { status: Type.Literal('ready'), cache: CacheState },
+  { title: 'Readiness' },
+);
+export type Readiness = Static<typeof Readiness>;
 
 /** What an orchestrator asks. */
 export const Liveness = Type.Object({ status: Type.Literal('ok') }, { title: 'Liveness' });

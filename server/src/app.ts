@@ -251,9 +251,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   });
   const system = createSystem({
     database,
-    probeCache: async () =>
-      (await probeMemoryCache(createMemoryCache('probe', 1))) &&
-      (valkey === undefined || (await valkey.probe())),
+    probeCache: valkey?.probe ?? (() => probeMemoryCache(createMemoryCache('probe', 1))),
+    valkey: valkey?.state,
     lifecycle,
     version,
   });

@@ -59,7 +59,7 @@ export function mountSystem(app: App, { system, openApi, metrics }: Needs): void
     },
     (_request, reply) => {
       if (!system.isReady()) throw notReady();
-      reply.send({ status: 'ready' });
+      reply.send({ status: 'ready', cache: system.cacheState() });
     },
   );
 

@@ -1,5 +1,5 @@
 /** How the service is: alive, able to serve, and what its parts say. */
-import type { Health } from '@irontrack/contract/system.ts';
+import type { Health, Readiness } from '@irontrack/contract/system.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { Database } from '../database/database.ts';
 
@@ -8,6 +8,8 @@ const appName = 'IronTrack';
 export interface System {
   health(): Promise<{ status: 200 | 503; body: Health }>;
   isReady(): boolean;
+  /** Whether limits and caches are shared with other nodes now. Asks nobody. */
+  cacheState(): Readiness['cache'];
   /** As `isReady`, and the database answers. */
   canServe(): Promise<boolean>;
 }
@@ -23,11 +25,13 @@ const healthTimeoutMs = 1_500;
 interface Needs {
   database: Database;
   probeCache: () => Promise<boolean>;
+  /** Undefined where none is configured. */
+  valkey: { readonly isUp: boolean } | undefined;
   lifecycle: Lifecycle;
   version: string;
 }
 
-export function createSystem({ database, probeCache, lifecycle, version }: Needs): System {
+export function createSystem({ database, probeCache, valkey, lifecycle, version }: Needs): System {
   const isDatabaseThere = () =>
     answersInTime(async () => {
       await database.probe();
@@ -50,6 +54,10 @@ export function createSystem({ database, probeCache, lifecycle, version }: Needs
       };
     },
     isReady: () => lifecycle.state === 'serving',
+    cacheState() {
+      if (valkey === undefined) return 'process';
+      return valkey.isUp ? 'shared' : 'away';
+    },
     canServe: async () => lifecycle.state === 'serving' && (await isDatabaseThere()),
   };
 }

@@ -205,9 +205,15 @@ function addSourceGauges(registry: Registry, sources: MetricSources): void {
   gauge('event_queue_depth', 'Events taken in and not yet stored.', () => ingest.depth);
   gauge('database_connections_busy', 'Callers that hold a connection.', () => database.load().busy);
   gauge('database_connections_waiting', 'Callers waiting for a connection.', () => database.load().waiting);
-  gauge('valkey_up', '1 while Valkey answers; 0 also where none is configured.', () =>
-    valkey?.isUp ? 1 : 0,
-  );
+  new Gauge({
+    name: 'valkey_up',
+    help: '1 while Valkey answers; 0 also where none is configured. Of several workers, whether all reach it.',
+    aggregator: 'min',
+    registers,
+    collect() {
+      this.set(valkey?.isUp ? 1 : 0);
+    },
+  });
   new Counter({
     name: 'valkey_losses_total',
     help: 'How often a connection to Valkey was lost.',

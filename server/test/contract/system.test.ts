@@ -65,7 +65,7 @@ test('health says that the database is offline when it takes no connections, whi
 test('a node is ready while it serves, and neither while it starts nor while it drains', async () => {
   const ready = await call(service, '/ready');
   assert.equal(ready.status, 200);
-  assert.deepEqual(ready.body, { status: 'ready' });
+  assert.deepEqual(ready.body, { status: 'ready', cache: 'process' });
   try {
     for (const state of ['starting', 'draining'] as const) {
       service.lifecycle.state = state;

@@ -56,6 +56,7 @@ describe('limits that two nodes count together', { skip: valkeyIsMissing }, asyn
       const { status, body } = await call(node, '/health');
       assert.deepEqual([status, member(body, 'cache_status')], [200, 'online']);
       assert.equal(await metric(node, 'valkey_up'), 1);
+      assert.equal(member((await call(node, '/ready')).body, 'cache'), 'shared');
     }
   });
 
@@ -169,7 +170,8 @@ describe('limits that two nodes count together', { skip: valkeyIsMissing }, asyn
         }
         assert.equal((await signIn(node, person.email, address)).status, 429);
         assert.equal((await signIn(node, person.email, newAddress(), goodPassword)).status, 200);
-        assert.equal((await call(node, '/ready')).status, 200);
+        const ready = await call(node, '/ready');
+        assert.deepEqual([ready.status, member(ready.body, 'cache')], [200, 'away']);
         const { status, body } = await call(node, '/health');
         assert.deepEqual([status, member(body, 'cache_status')], [503, 'offline']);
         assert.equal(await metric(node, 'valkey_up'), 0);
