@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { openExperimentDatabase } from '../experiments/auth/testing/experiment-database.ts';
 import { verdictWords } from '../src/reproduce/hypotheses.ts';
 import { countCells, estimateSeconds, makePlan } from '../src/reproduce/plan.ts';
 import { openCommandLine } from './support/command-line.ts';
 
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const shell = openCommandLine();
 after(() => shell.remove());
 
@@ -69,6 +74,43 @@ suite('reproduce on a real database', () => {
     assert.equal(read('measured.jsonl'), before);
   });
 
+  test('an interruption keeps what is measured and leaves no service behind; the same command goes on', async () => {
+    const args = [
+      '--quick',
+      '--only',
+      'statements',
+      '--rounds',
+      '3',
+      '--duration',
+      '0.3s',
+      '--folder',
+      'stopped',
+    ];
+    const state = join(shell.folder, 'stopped', 'measured.jsonl');
+    const countRuns = () => (existsSync(state) ? runsIn(readFileSync(state, 'utf8')).length : 0);
+    const child = spawn(process.execPath, [main, 'reproduce', ...args, '--database', database.url], {
+      cwd: shell.folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    const ended = once(child, 'close');
+    while (countRuns() === 0 && child.exitCode === null) await sleep(20);
+    child.kill('SIGINT');
+    assert.deepEqual(await ended, [1, null], stderr);
+    assert.match(stderr, /is kept.*\n.*(?:Interrupted|Stopped)/);
+    const { pathname } = new URL(database.url);
+    assert.deepEqual(findCommandsWith(pathname), []);
+    const kept = countRuns();
+    assert.ok(kept >= 1 && kept < 6, `${kept} runs`);
+    const again = await shell.lab('reproduce', ...args, '--database', database.url);
+    assert.equal(again.status, 0, again.stderr);
+    assert.match(again.stderr, new RegExp(`^${kept} of 6 measurements are there`));
+    assert.equal(countRuns(), 6);
+  });
+
   test('does not mix two plans, nor read what is no state', async () => {
     const other = await tiny('--pin', 'off');
     assert.equal(other.status, 1);
@@ -79,6 +121,21 @@ suite('reproduce on a real database', () => {
     assert.match(damaged.stderr, /damaged.*--fresh/);
   });
 });
+
+/** Of living processes; only Linux shows them as files. */
+function findCommandsWith(text: string): string[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      } catch {
+        return '';
+      }
+    })
+    .filter((command) => command.includes('main.ts') && command.includes(text));
+}
 
 const refused = [
   { what: 'a load that is none', args: ['--only', 'everything'], says: /--only takes signup, / },

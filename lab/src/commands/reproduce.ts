@@ -1,6 +1,6 @@
 /** `irontrack-lab reproduce`: the study's experiment on this machine, from a baseline to our own server, and its report. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +41,8 @@ export const reproduce: LabCommand = {
       type: 'string',
       help: 'An empty PostgreSQL to throw away, postgres://user@host/name. Default: the one that comes with our server.',
     },
-    folder: { ...folderOption, help: 'Where measurements and report go. Default .irontrack-lab/reproduce.' },
+    folder: { ...folderOption, help: 'Where measurements are kept. Default .irontrack-lab/reproduce.' },
+    report: { type: 'string', help: 'Folder of the report. Default the one of the measurements.' },
     fresh: { type: 'boolean', help: 'Begin again instead of going on with what is in the folder.' },
     only: { type: 'string', help: 'Loads to measure, such as me,me-max. Default all; --plan lists them.' },
     rounds: { type: 'string', help: 'Measured runs of each variant. Default 6, with --quick 3.' },
@@ -76,7 +77,13 @@ export const reproduce: LabCommand = {
     } finally {
       narrator.done();
     }
-    return writeReport(plan, state, folder, context);
+    return writeReport(
+      plan,
+      state,
+      folder,
+      resolve(context.cwd, readText(values, 'report') ?? folder),
+      context,
+    );
   },
 };
 
@@ -206,7 +213,14 @@ async function measureAll(plan: Plan, state: State, means: Means): Promise<void>
   }
 }
 
-function writeReport(plan: Plan, state: State, folder: string, context: LabContext): ExitStatus {
+/** Whatever is measured so far; the pages of the flame graphs were written while it was. */
+function writeReport(
+  plan: Plan,
+  state: State,
+  measured: string,
+  folder: string,
+  context: LabContext,
+): ExitStatus {
   const figures = readFigures(plan, state);
   const findings = judgeHypotheses(figures);
   const command = quoteCommand([
@@ -215,6 +229,9 @@ function writeReport(plan: Plan, state: State, folder: string, context: LabConte
     ...context.args.filter((word) => word !== '--fresh'),
   ]);
   const parts = makeReport({ figures, findings, command, finishedAt: new Date().toISOString() });
+  mkdirSync(folder, { recursive: true });
+  const flames = join(measured, 'flames');
+  if (folder !== measured && existsSync(flames)) cpSync(flames, join(folder, 'flames'), { recursive: true });
   writeFileSync(join(folder, 'report.md'), writeMarkdown(parts));
   writeFileSync(join(folder, 'report.html'), writePage(parts));
   for (const part of parts) if (part.kind === 'chart') writeFileSync(join(folder, part.name), part.svg);

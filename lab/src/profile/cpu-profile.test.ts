@@ -129,3 +129,17 @@ test('compared with a profile before, moved functions are the same, others new o
   assert.deepEqual(scales?.[0], { label: 'per request', unit: 'us', before: 10, after: 20 });
   assert.equal(packFlame(basis(moved, null), basis(raw, 10)).scales?.[0]?.label, 'per second');
 });
+
+test('a function may be called as what every object has', () => {
+  const named = {
+    ...raw,
+    nodes: raw.nodes.map((node) =>
+      node.id === 6 ? { ...node, callFrame: frame('constructor', 'file:///app/src/hash.ts') } : node,
+    ),
+  };
+  const flame = buildFlame(parseCpuProfile(named, context(10_000)));
+  for (const { name, where } of tabulateShares(flame, 0.01).packages) {
+    assert.equal(typeof name, 'string');
+    assert.equal(typeof where, 'string');
+  }
+});

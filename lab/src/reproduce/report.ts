@@ -1,31 +1,11 @@
 /** The report of `reproduce` as parts that Markdown and the page are written from. */
 import { steps } from '../../experiments/auth/steps.ts';
-import { formatCount, formatShare, formatShort, formatUs } from '../report/format-figures.ts';
-import { measureFacts } from '../report/measures.ts';
-import { judgeSamples } from '../stats/stability.ts';
-import { type Bar, drawBars, drawFlame } from './charts.ts';
-import {
-  type Cell,
-  cpuOf,
-  type Figures,
-  longestStallMs,
-  rateOf,
-  type Spread,
-  shareOfFunction,
-} from './figures.ts';
+import { formatCount, formatUs } from '../report/format-figures.ts';
+import type { Figures } from './figures.ts';
 import type { Finding } from './hypotheses.ts';
-import type { Group, Variant } from './plan.ts';
-import type { ProfileLine } from './state.ts';
-
-export type Part =
-  | { kind: 'heading'; level: 1 | 2 | 3; text: string }
-  | { kind: 'text'; text: string }
-  | { kind: 'list'; items: readonly string[] }
-  | { kind: 'code'; text: string }
-  /** The first column is text, the others figures, unless `isText`. */
-  | { kind: 'table'; columns: readonly string[]; rows: readonly (readonly string[])[]; isText?: boolean }
-  | { kind: 'chart'; name: string; title: string; svg: string }
-  | { kind: 'link'; href: string; text: string };
+import { describeGroup } from './report-groups.ts';
+import type { Part } from './report-part.ts';
+import { describeProfiles } from './report-profiles.ts';
 
 export interface ReportInput {
   figures: Figures;
@@ -51,7 +31,7 @@ export function makeReport(input: ReportInput): Part[] {
     { kind: 'heading', level: 2, text: 'The scorecards' },
     {
       kind: 'text',
-      text: 'Times are counted from when a request was due. Over all rounds together; what stands in brackets is the 95 % interval over the rounds. "CPU" is the share of one core that the service took, "core" how busy its core was with everything on it. A P99 in brackets has under 1,500 samples and may be chance.',
+      text: 'Times are counted from when a request was due. Over all rounds together; what stands in brackets is the 95 % interval over the rounds. "CPU" is the share of one core that the service took; "core" how busy a core of its own was with everything on it. What is said "against" is a ratio taken within each round. At the limit the times are those of an overload: the rate counts there. A P99 in brackets has under 1,500 samples and may be chance.',
     },
     ...figures.plan.groups.flatMap((group) => describeGroup(figures, group)),
     ...describePieces(figures),
@@ -136,128 +116,6 @@ function describeFinding({ number, title, study, rule, measured, verdict, why }:
   ];
 }
 
-const columns = [
-  '',
-  'mean',
-  'P90',
-  'P99',
-  'stddev',
-  'max',
-  'answers/s',
-  'CPU',
-  'core',
-  'CPU a request',
-  'CPU against the first',
-  'not valid',
-];
-
-function describeGroup(figures: Figures, group: Group): Part[] {
-  const measured = group.variants.flatMap((variant) => {
-    const cell = figures.cell(group.id, variant.id);
-    return cell === undefined ? [] : [{ variant, cell }];
-  });
-  const [first] = measured;
-  if (first === undefined) return [];
-  const serverCore = Number.parseInt(figures.head.serverCores ?? '', 10);
-  const rows = measured.map(({ variant, cell }) =>
-    describeCell(figures, group, variant, cell, first.variant, serverCore),
-  );
-  return [
-    { kind: 'heading', level: 3, text: group.title },
-    { kind: 'table', columns, rows },
-    ...chartsOf(group, measured),
-    ...(group.id === 'bystander' ? describeBystanders(figures, group) : []),
-  ];
-}
-
-function describeCell(
-  figures: Figures,
-  group: Group,
-  variant: Variant,
-  cell: Cell,
-  first: Variant,
-  serverCore: number,
-): string[] {
-  const { measures, cpuUs, serviceCpu, cores, faults } = cell;
-  const time = (name: 'mean' | 'p90' | 'p99' | 'stddev' | 'max') => formatUs(measures[name]);
-  const samples = cell.runs.reduce((sum, { ok }) => sum + ok, 0);
-  const change = figures.ratio(group.id, first.id, variant.id, group.ratePerS === null ? perAnswer : cpuOf);
-  const core = Number.isNaN(serverCore) ? undefined : cores[serverCore];
-  return [
-    variant.label,
-    time('mean'),
-    time('p90'),
-    judgeSamples(samples).enough ? time('p99') : `(${time('p99')})`,
-    time('stddev'),
-    time('max'),
-    measureFacts.rate.write(measures.rate ?? 0).replace('/s', ''),
-    serviceCpu === null ? '-' : formatShare(serviceCpu),
-    core === undefined ? '-' : formatShare(core),
-    cpuUs === undefined ? '-' : `${formatUs(cpuUs.mean)}${bracket(cpuUs)}`,
-    change === undefined || variant.id === first.id
-      ? '-'
-      : `${formatShort(change.mean)} (${formatShort(change.low)} to ${formatShort(change.high)})`,
-    faults.map(({ sentence }) => sentence).join(' '),
-  ];
-}
-
-const perAnswer: typeof cpuOf = (run) => cpuOf(run) || 1 / Math.max(rateOf(run), 1e-9);
-
-function bracket({ low, high }: Spread): string {
-  return low === undefined || high === undefined
-    ? ''
-    : ` (${formatUs(Math.max(0, low))} to ${formatUs(high)})`;
-}
-
-function chartsOf(group: Group, measured: readonly { variant: Variant; cell: Cell }[]): Part[] {
-  const bars = (read: (cell: Cell) => Spread | undefined, scale: number): Bar[] =>
-    measured.flatMap(({ variant, cell }) => {
-      const spread = read(cell);
-      if (spread === undefined) return [];
-      const { mean, low, high } = spread;
-      const whisker = low === undefined || high === undefined ? {} : { low: low / scale, high: high / scale };
-      return [{ label: variant.label, value: mean / scale, ...whisker, isOwn: variant.options === null }];
-    });
-  const cpu = bars(({ cpuUs }) => cpuUs, group.isHashing ? 1000 : 1);
-  const rate = group.ratePerS === null ? bars(({ ratePerS }) => ratePerS, 1) : [];
-  const unit = group.isHashing ? 'CPU a request, ms' : 'CPU a request, \u00b5s';
-  return [
-    ...(cpu.length === 0
-      ? []
-      : [
-          {
-            kind: 'chart' as const,
-            name: `${group.id}-cpu.svg`,
-            title: `${group.title}: CPU a request`,
-            svg: drawBars(group.title, unit, cpu),
-          },
-        ]),
-    ...(rate.length === 0
-      ? []
-      : [
-          {
-            kind: 'chart' as const,
-            name: `${group.id}-rate.svg`,
-            title: `${group.title}: answers a second`,
-            svg: drawBars(group.title, 'answers a second', rate),
-          },
-        ]),
-  ];
-}
-
-function describeBystanders(figures: Figures, { id, variants }: Group): Part[] {
-  const rows = variants.flatMap(({ id: variant, label }) => {
-    const ping = figures.stepLatency(id, variant, 'ping');
-    return ping === undefined
-      ? []
-      : [[label, formatUs(ping.meanUs), formatUs(ping.p99Us), formatUs(ping.maxUs)]];
-  });
-  return [
-    { kind: 'text', text: 'The pings among them alone:' },
-    { kind: 'table', columns: ['', 'mean', 'P99', 'max'], rows },
-  ];
-}
-
 function describePieces({ head, piecesOf }: Figures): Part[] {
   const rows = piecesOf().map(({ name, medianUs, iqrUs, minUs, rounds }) => [
     name,
@@ -272,63 +130,4 @@ function describePieces({ head, piecesOf }: Figures): Part[] {
     { kind: 'text', text: `One call after the other on Node ${head.machine.node}, without a server.` },
     { kind: 'table', columns: ['', 'median', 'quartiles apart', 'least', 'rounds'], rows },
   ];
-}
-
-function describeProfiles(figures: Figures, group: Group): Part[] {
-  const profiled = group.variants.flatMap((variant) => {
-    const profile = figures.profile(group.id, variant.id);
-    return profile === undefined ? [] : [{ variant, profile }];
-  });
-  if (profiled.length === 0) return [];
-  const shares = profiled.map(({ profile }) => readShares(profile));
-  const names = [...new Set(shares.flatMap((share) => [...share.keys()]))].slice(0, mostShares);
-  return [
-    { kind: 'heading', level: 3, text: group.title },
-    {
-      kind: 'table',
-      columns: ['', ...names, 'stalls of 20 ms', 'longest', 'time in stalls'],
-      rows: profiled.map(({ variant, profile }, index) => [
-        variant.label,
-        ...names.map((name) => formatOptional(shares[index]?.get(name))),
-        formatCount(profile.stalls.length),
-        profile.stalls.length === 0 ? '-' : `${longestStallMs(profile).toFixed(0)} ms`,
-        formatShare(profile.blockedShare),
-      ]),
-    },
-    ...profiled.flatMap(({ variant, profile }): Part[] => {
-      const stem = `${group.id}-${variant.id}`;
-      const title = `${group.title}: ${variant.label}`;
-      return [
-        { kind: 'chart', name: `flame-${stem}.svg`, title, svg: drawFlame(title, profile.flame) },
-        { kind: 'link', href: `flames/${stem}.html`, text: `${title}, to search and zoom` },
-      ];
-    }),
-  ];
-}
-
-/** What the steps exchange, by the names of its functions. */
-const pieceFunctions: ReadonlyMap<string, string> = new Map([
-  ['hashOnLoop', 'hash on the loop'],
-  ['signToken', 'signing'],
-  ['verifyToken', 'verifying'],
-  ['walkToPlain', 'first pass'],
-  ['writeJson', 'second pass'],
-]);
-/** Of the packages the widest; more columns nobody reads. */
-const mostPackages = 4;
-const mostShares = 12;
-
-/** The pieces with all they call, then who used most by itself. */
-function readShares(profile: ProfileLine): Map<string, number> {
-  const shares = new Map<string, number>();
-  for (const [name, label] of pieceFunctions) {
-    const share = shareOfFunction(profile, name);
-    if (share > 0) shares.set(label, share);
-  }
-  for (const { name, self } of profile.table.packages.slice(0, mostPackages)) shares.set(name, self);
-  return shares;
-}
-
-function formatOptional(share: number | undefined): string {
-  return share === undefined ? '-' : formatShare(share);
 }

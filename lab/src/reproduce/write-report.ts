@@ -1,7 +1,7 @@
 /** Writes the parts of a report as Markdown with its charts as files, and as one page with the charts inside. */
 import { escapeHtml } from '../report/markup.ts';
 import { writeAscii } from './ascii.ts';
-import type { Part } from './report.ts';
+import type { Part } from './report-part.ts';
 
 /** For docs and pull requests; charts are files beside it. */
 export function writeMarkdown(parts: readonly Part[]): string {
