@@ -80,7 +80,7 @@ suite('reproduce on a real database', () => {
       '--only',
       'statements',
       '--rounds',
-      '3',
+      '2',
       '--duration',
       '0.3s',
       '--folder',
