@@ -163,7 +163,7 @@ for (const { what, args, says } of refused) {
 test('--plan says what is measured and how long it takes, and does nothing', async () => {
   const ended = await shell.lab('reproduce', '--quick', '--plan', '--folder', 'planned');
   assert.equal(ended.status, 0);
-  assert.match(ended.stdout, /^\d+ measurements in 3 rounds, about \d+ minutes:/);
+  assert.match(ended.stdout, /^\d+ measurements in 5 rounds, about \d+ minutes:/);
   assert.ok(!readdirSync(shell.folder).includes('planned'));
 });
 

@@ -209,7 +209,7 @@ function judgeLog(figures: Figures): Judged {
     `${formatShort(mean)} \u00b5s (${formatShort(low)} to ${formatShort(high)})`;
   return {
     measured: [
-      `A log line pair costs ${interval(ping)} of CPU on /ping${me === undefined ? '' : ` and ${interval(me)} on /me`}.`,
+      `The log of a request costs ${interval(ping)} of CPU on /ping${me === undefined ? '' : ` and ${interval(me)} on /me`}.`,
       ...describeRatio('CPU of a ping with the log', share),
       ...describeRatio('The same of our own server', ours),
     ],
@@ -229,7 +229,8 @@ function judgeLanes(figures: Figures): Judged {
           lane.reduce((sum, { involuntarySwitchesPerS }) => sum + involuntarySwitchesPerS, 0) / lane.length,
         );
   });
-  if (rate === undefined) return unknown('Sign-in was not measured with one lane and four.');
+  if (rate === undefined)
+    return unknown('Sign-in was not measured with one lane and four in two rounds that were both answered.');
   const one = figures.piece(pieceNames.hashOneLane)?.medianUs;
   const four = figures.piece(pieceNames.hashFourLanes)?.medianUs;
   const isWorse = rate.high < 1 || (cpu !== undefined && cpu.low > 1);
@@ -257,7 +258,8 @@ function judgeStatements(figures: Figures): Judged {
     { name: 'Parallel on two connections', variant: 'parallel' },
   ].map((way) => ({ ...way, ratio: figures.ratio('statements', 'one-by-one', way.variant, rateOf) }));
   const ratios = ways.flatMap(({ ratio }) => ratio ?? []);
-  if (ratios.length < ways.length) return unknown('The three ways were not all measured.');
+  if (ratios.length < ways.length)
+    return unknown('The three ways were not all measured in two rounds that were answered.');
   const helped = ratios.some(({ low }) => low > 1 + nothing);
   const didNot = ratios.every(({ high }) => high <= 1 + nothing);
   return {

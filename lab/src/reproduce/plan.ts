@@ -189,10 +189,11 @@ export function makePlan({ isQuick }: { isQuick: boolean }): Plan {
     ? {
         isQuick,
         groups,
-        rounds: 3,
-        runS: { hashing: 3, other: 1.5 },
+        // Five short rounds tell more than three long ones: the interval of three is half as wide again for that alone.
+        rounds: 5,
+        runS: { hashing: 2, other: 1 },
         warmupS: 1,
-        settleS: 0.3,
+        settleS: 0.2,
         profileS: 3,
         pieceS: 0.5,
       }
