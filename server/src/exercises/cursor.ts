@@ -8,7 +8,7 @@ import { formats } from '../http/formats.ts';
 import { ValidationProblem } from '../problem.ts';
 
 export interface CursorPosition {
-  /** A name key, or a time with microseconds. */
+  /** A name key, or a time in UTC with microseconds. */
   value: string;
   id: string;
 }
@@ -31,7 +31,8 @@ export function readCursor(cursor: string, orderBy: 'name' | 'createdAt', listKe
     bytes.toString('base64url') === cursor &&
     whole.slice(0, checksumLength) === checksum(text, listKey) &&
     formats.uuid(position.id) &&
-    (orderBy === 'name' ? isNameKey(position.value) : formats['date-time-with-zone'](position.value));
+    position.id === position.id.toLowerCase() &&
+    (orderBy === 'name' ? isNameKey(position.value) : isWrittenTime(position.value));
   if (isOurs) return position;
   const message = 'Should be the next_cursor of a page of this very list';
   throw new ValidationProblem([{ type: 'value_error', field: 'cursor', message }]);
@@ -39,6 +40,11 @@ export function readCursor(cursor: string, orderBy: 'name' | 'createdAt', listKe
 
 function isNameKey(value: string): boolean {
   return value.length <= longestName && !value.includes('\0') && value.isWellFormed();
+}
+
+/** In the one spelling that is written: in memory times are compared as texts. */
+function isWrittenTime(value: string): boolean {
+  return /\.\d{6}Z$/.test(value) && value[10] === 'T' && formats['date-time-with-zone'](value);
 }
 
 function checksum(text: string, listKey: string): string {

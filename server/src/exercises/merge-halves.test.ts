@@ -6,10 +6,10 @@ import postgres from 'postgres';
 import { uuidv7 } from 'uuidv7';
 import { createTestDatabase } from '../../test/support/database.ts';
 import { openDatabase } from '../database/database.ts';
-import { selectKeys } from './exercise-list.sql.ts';
+import { type ListKey, selectKeys } from './exercise-list.sql.ts';
 import { selectHalf } from './half.sql.ts';
 import { createHalf, emptyHalf } from './half.ts';
-import type { ListQuery } from './list-query.ts';
+import type { ListFilter, ListQuery } from './list-query.ts';
 import { mergeHalves } from './merge-halves.ts';
 import { nameKey } from './names.ts';
 
@@ -43,6 +43,9 @@ const words = [
   '\u{1f4aa} arm',
   '\u00c4rmel',
   '\ue000 own',
+  'c\\d',
+  'Cafe\u0301',
+  '\u0130nce',
   'z',
 ];
 const categories = ['strength', 'stretching', 'cardio'] as const;
@@ -80,22 +83,27 @@ const halves = {
 
 const some = <Value>(values: readonly Value[]) => fc.subarray([...values], { maxLength: 2 });
 const ids = fc.oneof({ weight: 3, arbitrary: fc.constant<number[]>([]) }, some([1, 2, 3, 4, 99]));
+// Parts of the names above, whole characters and half ones, and what means something in a pattern.
+const searches = fc.oneof(
+  fc.constant(''),
+  fc.constantFrom(
+    'R',
+    'press',
+    '\u00e4RMEL',
+    'A\u0308r',
+    ' 1',
+    'zz',
+    'Caf\u00c9',
+    '\u0130NCE',
+    'i\u0307',
+    'ROW  %',
+  ),
+  fc.string({ unit: fc.constantFrom(...'%_\\aRcw 1', '\u0301', '\u{1f4aa}', '\ue000'), maxLength: 3 }),
+);
 const queries = fc.record({
   filter: fc.record({
     scope: fc.constantFrom('all', 'all', 'user', 'system'),
-    searchString: fc.constantFrom(
-      '',
-      '',
-      'R',
-      'press',
-      '%',
-      '_',
-      '\u{1f4aa}',
-      '\u00e4RMEL',
-      ' 1',
-      'zz',
-      '\\',
-    ),
+    searchString: searches,
     primaryMuscles: ids,
     equipment: ids,
     tags: ids,
@@ -110,6 +118,21 @@ const queries = fc.record({
   offset: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 200 })),
 });
 
+const everything: ListFilter = {
+  scope: 'all',
+  searchString: '',
+  primaryMuscles: [],
+  equipment: [],
+  tags: [],
+  categories: [],
+  difficultyLevels: [],
+};
+
+/** Without what a statement returns besides. */
+function plain({ id, isSystem, orderValue }: ListKey): ListKey {
+  return { id, isSystem, orderValue };
+}
+
 function compose(query: ListQuery) {
   const { filter, order } = query;
   const system = (filter.scope === 'user' ? emptyHalf : halves.system).select(filter, order.orderBy);
@@ -123,8 +146,7 @@ test('halves in memory give the rows, the order and the total that PostgreSQL gi
       const query: ListQuery = { ...drawn, after: undefined, countKey: '', listKey: '', key: '' };
       const { rows, total } = compose(query);
       const wanted = await selectKeys(database.sql, caller, query, { system: undefined, own: undefined });
-      const plain = wanted.rows.map(({ id, isSystem, orderValue }) => ({ id, isSystem, orderValue }));
-      assert.deepEqual(rows, plain);
+      assert.deepEqual(rows, wanted.rows.map(plain));
       assert.equal(total, wanted.total);
     }),
     { numRuns: 300 },
@@ -139,10 +161,7 @@ test('by cursor they give the same pages one after the other, each row once', as
       for (let query = first; ; ) {
         const { rows } = compose(query);
         const wanted = await selectKeys(database.sql, caller, query, undefined);
-        assert.deepEqual(
-          rows,
-          wanted.rows.map(({ id, isSystem, orderValue }) => ({ id, isSystem, orderValue })),
-        );
+        assert.deepEqual(rows, wanted.rows.map(plain));
         const shown = rows.slice(0, query.limit);
         seen.push(...shown.map(({ id }) => id));
         const last = shown.at(-1);
@@ -153,6 +172,22 @@ test('by cursor they give the same pages one after the other, each row once', as
       assert.equal(seen.length, compose(first).total);
     }),
     { numRuns: 40 },
+  );
+});
+
+test('from wherever a cursor may stand they go on alike', async () => {
+  const entries = [halves.system, halves.own].flatMap((half) => half.select(everything, 'name'));
+  const places = fc.record({ at: fc.constantFrom(...entries), other: fc.constantFrom(...entries) });
+  await fc.assert(
+    fc.asyncProperty(queries, places, fc.boolean(), async (drawn, { at, other }, isGone) => {
+      const value = drawn.order.orderBy === 'name' ? at.nameKey : at.createdAt;
+      // The row may be gone, and others may stand at its place.
+      const after = { value, id: isGone ? other.id : at.id };
+      const query: ListQuery = { ...drawn, offset: 0, after, countKey: '', listKey: '', key: '' };
+      const wanted = await selectKeys(database.sql, caller, query, undefined);
+      assert.deepEqual(compose(query).rows, wanted.rows.map(plain));
+    }),
+    { numRuns: 150 },
   );
 });
 
