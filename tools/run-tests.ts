@@ -12,7 +12,6 @@ import { type EmbeddedDatabase, startEmbeddedDatabase } from '../server/src/data
 import { leftOutFiles, prepareTopologyRun } from '../server/test/topology/contract-suite.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
-const filesAtOnce = 2;
 const topologyPatterns = ['server/test/contract/*.test.ts'];
 /** A file that hangs fails instead of holding the run for ever. */
 const longestFileMs = 10 * 60_000;
@@ -22,6 +21,8 @@ const given = process.argv.slice(2);
 /** The contract tests against nodes behind nginx rather than against a service in their own process. */
 const throughTopology = given[0] === '--topology';
 const patterns = throughTopology ? given.slice(1) : given;
+/** A deployment is a dozen processes: one at a time. */
+const filesAtOnce = throughTopology ? 1 : 2;
 const everything = throughTopology ? topologyPatterns : ['{contract,server,lab,tools}/**/*.test.ts'];
 const files = findTestFiles(patterns.length > 0 ? patterns : everything);
 

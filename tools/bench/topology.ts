@@ -9,7 +9,7 @@
  * else takes the cores; the rates do not: run it on a machine that does nothing else.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -176,6 +176,7 @@ async function inTurn(
       const before = readCosts(target);
       const result = await runWrk(`${target.url}${path}`, seconds, optionsOf(target));
       const after = readCosts(target);
+      if (result.answered === 0) throw new Error(`${target.name} answered nothing in ${seconds} s.`);
       const perRequest = (part: keyof typeof after) =>
         ((after[part] - before[part]) / result.answered) * 1000;
       runs.get(target)?.push({
@@ -197,9 +198,18 @@ async function inTurn(
 /** CPU time so far, milliseconds: the workers are children of the service, and so is its PostgreSQL. */
 function readCosts({ servicePid, nginxPid }: Target) {
   const sum = (pids: readonly number[]) =>
-    pids.reduce((total, pid) => total + [...readThreadCpuMs(pid).values()].reduce((a, b) => a + b, 0), 0);
+    pids
+      .filter((pid) => existsSync(`/proc/${pid}/task`))
+      .reduce((total, pid) => total + [...readThreadCpuMs(pid).values()].reduce((a, b) => a + b, 0), 0);
   const children = descendants(servicePid);
-  const isDatabase = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('postgres');
+  const isDatabase = (pid: number) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('postgres');
+    } catch {
+      // A backend that has just ended.
+      return true;
+    }
+  };
   const database = children.filter(isDatabase);
   return {
     service: sum([servicePid, ...children.filter((pid) => !database.includes(pid))]),
