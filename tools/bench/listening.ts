@@ -139,7 +139,9 @@ async function askOnNewConnections(
 }
 
 async function ask(url: string, agent: http.Agent): Promise<string> {
-  const request = http.get(url, { agent });
+  // One that was handed to a process that has ended is never answered.
+  const request = http.get(url, { agent, timeout: 3_000 });
+  request.on('timeout', () => request.destroy(new Error('No answer.')));
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   request.on('error', reject);
   request.on('response', (response) => {

@@ -19,7 +19,7 @@ export interface Siblings {
  * An answer waits this long at most for the others. They hear of every change from PostgreSQL too, so one that is too
  * busy to say so is late by no more than another node.
  */
-const longestWaitMs = 250;
+const longestWaitMs = 1_000;
 
 /** Scrapers give up after 10 s by default. */
 const longestCollectMs = 2_000;
