@@ -14,11 +14,9 @@
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { openDatabase } from '../../server/src/database/database.ts';
-import { startEmbeddedDatabase } from '../../server/src/database/embedded.ts';
+import { connectToService } from './service-database.ts';
 import { startServing } from './serving.ts';
 
 const { values } = parseArgs({
@@ -55,13 +53,7 @@ try {
   const bound = receiver.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
 
-  const embedded = await startEmbeddedDatabase({
-    dataDir: join(serving.dataDir, 'data'),
-    say: () => undefined,
-    whenInUse: 'join',
-  });
-  const database = openDatabase({ address: embedded.connection, poolSize: 1, timeoutMs: 600_000 });
-  const { sql } = database;
+  const sql = connectToService(serving.dataDir);
   const noisy = await makeOrganization('Noisy', `http://127.0.0.1:${String(floodPort)}/`);
   const quiet = await makeOrganization('Quiet', `http://127.0.0.1:${port}/`);
   for (let count = 0; count < Number(values.others); count += 1) {
@@ -79,7 +71,7 @@ try {
   }
   const seconds = (performance.now() - startedAt) / 1000;
   const rate = ((await countReceived()) - before) / seconds;
-  const [left] = await sql<{ count: number }>`
+  const [left] = await sql<{ count: number }[]>`
     select count(*)::int as count from deliveries where organization_id = ${noisy.id}`;
   times.sort((a, b) => a - b);
   const at = (share: number) => (times[Math.ceil(times.length * share) - 1] ?? Number.NaN).toFixed(1);
@@ -88,7 +80,7 @@ try {
       `P99 ${at(0.99)}, worst ${at(1)}; over 100 ms: ${times.filter((ms) => ms > 100).length}. ` +
       `The flood itself: ${rate.toFixed(0)} deliveries/s.\n`,
   );
-  await database.close();
+  await sql.end({ timeout: 5 });
 
   /** @param after when they are due, an interval of PostgreSQL */
   async function addDeliveries(organizationId: string, count: number, after: string): Promise<void> {

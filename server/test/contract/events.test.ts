@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
 import { post, postRaw, readInbox, store, walkInbox } from '../support/events.ts';
 import {
@@ -144,6 +146,39 @@ test('500 parallel posts of one dedup_id store one event', async () => {
   assert.equal(refused.length, 499);
   for (const { body } of refused) assert.equal(member(body, 'event_id'), id);
   assert.deepEqual(await walkInbox(service, organization), [id]);
+});
+
+test('hundreds of connections that post at once get 201, or 503 with Retry-After and nothing stored', async () => {
+  const organization = await newOrganization(service, 'enterprise');
+  const agent = new Agent({ keepAlive: true, maxSockets: 300 });
+  const target = new URL('/api/events', service.url);
+  const headers = { 'x-api-key': organization.apiKey, 'content-type': 'application/json' };
+  const answers = await Promise.all(
+    Array.from({ length: 1_500 }, async (_, n) => {
+      const body = JSON.stringify({ type: 'a', payload: { n } });
+      const sent = request(target, {
+        method: 'POST',
+        agent,
+        headers: { ...headers, 'content-length': body.length },
+      });
+      sent.end(body);
+      const [response]: IncomingMessage[] = await once(sent, 'response');
+      assert.ok(response !== undefined);
+      const text = Buffer.concat(await response.toArray()).toString();
+      return { status: response.statusCode, retryAfter: response.headers['retry-after'], text };
+    }),
+  );
+  agent.destroy();
+  const stored = answers.filter(({ status }) => status === 201);
+  const ids = new Set(stored.map(({ text }) => member(JSON.parse(text), 'id')));
+  assert.equal(ids.size, stored.length);
+  assert.equal(await countEvents(organization.id), stored.length);
+  const others = answers.filter(({ status }) => status !== 201);
+  assert.deepEqual(
+    others.filter(({ status, retryAfter }) => status !== 503 || !(Number(retryAfter) > 0)),
+    [],
+  );
+  assert.ok(stored.length > 0);
 });
 
 test('many dedup ids at once from two nodes: each is stored once, and nobody waits for ever', async () => {
