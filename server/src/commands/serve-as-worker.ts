@@ -53,7 +53,7 @@ export const serveAsWorker: Command = {
       closers.unshift(telemetry.close);
       const { place, database } = post;
       const siblings = createSiblings(link);
-      const counters = createLinkedCounters(link);
+      const counters = createLinkedCounters(link, () => performance.now());
       const settings = { config: own, database, telemetry, siblings, counters, place };
       const { service, address } = await openService(settings, lifecycle, (close) => closers.unshift(close));
       hear = (changes) => {

@@ -36,6 +36,8 @@ export interface SupervisorCalls {
   take(claim: Claim): Promise<Count> | Count;
   takeEach(claims: readonly Claim[]): Promise<readonly Count[]> | readonly Count[];
   read(claim: Claim): Promise<Count> | Count;
+  /** Takes up to so many points. @returns how many it got, and the last count, a refusal when it got none */
+  lease(claim: Claim, points: number): Promise<{ granted: number; last: Count }>;
   giveBack(claims: readonly Claim[]): Promise<void> | void;
 }
 

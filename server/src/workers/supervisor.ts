@@ -6,6 +6,7 @@ import type { Counters } from '../cache/counters.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 import type { MetricsPart } from '../telemetry/joined-metrics.ts';
 import { type Link, openLink } from './link.ts';
+import { createCountingCalls } from './linked-counters.ts';
 import type { Change, Post, StartFailure, SupervisorCalls, WorkerCalls } from './messages.ts';
 import type { Ending, WorkerProcess } from './worker-process.ts';
 
@@ -112,10 +113,7 @@ export function createSupervisor(needs: Needs): Supervisor {
         worker.isLeaving = true;
         worker.metrics = metrics;
       },
-      take: (claim) => counters.take(claim),
-      takeEach: (claims) => counters.takeEach(claims),
-      read: (claim) => counters.read(claim),
-      giveBack: (claims) => counters.giveBack(claims),
+      ...createCountingCalls(counters),
     };
     const worker: Worker = {
       place,
