@@ -49,7 +49,7 @@ export const reproduce: LabCommand = {
     duration: {
       type: 'string',
       short: 't',
-      help: 'Length of each run. Default 5s, where passwords are hashed 15s; with --quick 1s and 2s.',
+      help: 'Length of each run. Default 5s, where passwords are hashed 15s; with --quick 0.9s and 1.8s.',
     },
     pin: { type: 'string', help: 'auto, off, or server=0,generator=1: cores of each. Default auto.' },
   },

@@ -191,10 +191,10 @@ export function makePlan({ isQuick }: { isQuick: boolean }): Plan {
         groups,
         // Five short rounds tell more than three long ones: the interval of three is half as wide again for that alone.
         rounds: 5,
-        runS: { hashing: 2, other: 1 },
+        runS: { hashing: 1.8, other: 0.9 },
         warmupS: 1,
         settleS: 0.2,
-        profileS: 3,
+        profileS: 2,
         pieceS: 0.5,
       }
     : {
