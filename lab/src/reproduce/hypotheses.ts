@@ -27,8 +27,14 @@ type Judged = Pick<Finding, 'measured' | 'verdict' | 'why'>;
 
 const unknown = (what: string): Judged => ({ measured: [what], verdict: 'cannot tell', why: null });
 
-/** A change that is less than this either way is none. */
+/** A gain that is less than this is none. */
 const nothing = 0.03;
+/** Two ways whose ratio lies within this either way are the same. */
+const levelWithin = 0.05;
+
+function isLevel({ low, high }: MeanInterval): boolean {
+  return low > 1 - levelWithin && high < 1 + levelWithin;
+}
 
 export function judgeHypotheses(figures: Figures): Finding[] {
   return [
@@ -76,7 +82,7 @@ export function judgeHypotheses(figures: Figures): Finding[] {
       title: 'Under load one Argon2 lane is better than four',
       study:
         'Four lanes start four threads a hash; one lane was chosen to spare the machine the switching between them.',
-      rule: 'At the limit four lanes give fewer sign-ins a second, or take more CPU each (whole interval); it does not hold when they give more.',
+      rule: 'At the limit four lanes give fewer sign-ins a second, or take more CPU each (whole interval); it does not hold when they give more, or both are the same (whole interval within 5 %).',
       ...judgeLanes(figures),
     },
     {
@@ -234,7 +240,10 @@ function judgeLanes(figures: Figures): Judged {
   const one = figures.piece(pieceNames.hashOneLane)?.medianUs;
   const four = figures.piece(pieceNames.hashFourLanes)?.medianUs;
   const isWorse = rate.high < 1 || (cpu !== undefined && cpu.low > 1);
-  const verdict = rate.low > 1 ? 'does not hold' : isWorse ? 'holds' : 'cannot tell';
+  const isSame = isLevel(rate) && cpu !== undefined && isLevel(cpu);
+  const verdict = rate.low > 1 || isSame ? 'does not hold' : isWorse ? 'holds' : 'cannot tell';
+  const sameWork =
+    'Four lanes make four threads of one hash, but the work is the same, and on a busy core switching between few threads costs next to nothing beside it.';
   return {
     measured: [
       ...describeRatio('Sign-ins a second with four lanes', rate),
@@ -244,10 +253,10 @@ function judgeLanes(figures: Figures): Judged {
     ],
     verdict,
     why:
-      verdict === 'does not hold'
+      rate.low > 1
         ? 'The service has more cores than hashes at a time here, and four lanes use them.'
-        : verdict === 'cannot tell'
-          ? 'Four lanes make four threads, but on one core the work is the same and the switches between few threads cost next to nothing beside it.'
+        : verdict === 'does not hold'
+          ? sameWork
           : null,
   };
 }
