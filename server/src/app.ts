@@ -53,6 +53,7 @@ import { createObserver } from './http/observe.ts';
 import { createOpenApi, type OpenApi } from './http/openapi.ts';
 import { createRequestIds } from './http/request-id.ts';
 import { createServer } from './http/server.ts';
+import { documentTags } from './openapi-tags.ts';
 import { mountOrganizations } from './organizations/organizations.routes.ts';
 import { createOrganizations } from './organizations/organizations.ts';
 import { createTierLimits, tierLimitReached } from './organizations/tier-limits.ts';
@@ -152,15 +153,16 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     onChange: createOverloadLog(log, () => performance.now()),
   });
   const cookies = createSessionCookies(config.cookies);
+  const local = settings.counters ?? createMemoryCounters(clock);
   const valkey = createValkey({
     address: config.valkey,
-    clock,
+    local,
     version,
     randomBytes,
     log,
     onNews: (payload) => tellChange(listener, payload),
   });
-  const counters = valkey?.counters ?? settings.counters ?? createMemoryCounters(clock);
+  const counters = valkey?.counters ?? local;
   const limits = createAttemptLimits(config.rateLimit, counters, metrics.limiterRefused);
 
   const audit = createAudit({ database, reads, clock });
@@ -280,24 +282,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       'Accounts, sessions, users, roles and the exercise catalog. Times are ISO 8601 in UTC, ids are UUIDv7, those of ' +
       'the reference lists integers.',
     cookieName: cookies.accessName,
-    tags: [
-      'Browser flow',
-      'Token flow',
-      'Sessions',
-      'Users',
-      'Roles',
-      'Exercises',
-      'Muscle groups',
-      'Equipment',
-      'Exercise tags',
-      'API keys',
-      'Webhook settings',
-      'Events',
-      'Inbox',
-      'Organizations',
-      'Audit',
-      'System',
-    ],
+    tags: documentTags,
   });
   const observer = createObserver({
     accessLog: telemetry.accessLog,

@@ -3,10 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { declareCacheTests, declareLevelTests } from '../../src/cache/cache.conformance.ts';
 import { createMemoryCache } from '../../src/cache/memory-cache.ts';
+import { createMemoryCounters } from '../../src/cache/memory-counters.ts';
 import { createTieredCache } from '../../src/cache/tiered-cache.ts';
+import { createValkeyCounters } from '../../src/cache/valkey/counters.ts';
 import { createFarCache } from '../../src/cache/valkey/far-cache.ts';
 import type { ValkeyLink } from '../../src/cache/valkey/link.ts';
 import type { ValkeyNames } from '../../src/cache/valkey/names.ts';
+import { examplesIn, readDocument, sectionOf } from '../docs/document.ts';
 import { startValkey, type TestValkey, valkeyIsMissing } from '../support/valkey.ts';
 import { eventually, newNames, openLink } from './link.ts';
 
@@ -236,3 +239,41 @@ async function killConnections(valkey: TestValkey): Promise<void> {
   await valkey.cli('client', 'kill', 'type', 'normal', 'skipme', 'yes');
   await valkey.cli('client', 'kill', 'type', 'pubsub', 'skipme', 'yes');
 }
+
+describe('a server that grants us no more than it must', { skip: valkeyIsMissing }, async () => {
+  if (valkeyIsMissing !== false) return;
+  const [rule = ''] = examplesIn(sectionOf(readDocument('docs/operations.md'), 'Valkey'), '');
+  const words = rule.trim().split(/\s+/);
+
+  for (const [what, refused] of [
+    ['all that docs/operations.md lists', ''],
+    ['all but CLIENT TRACKING', '+client|tracking'],
+  ] as const) {
+    test(`a user who may do ${what} is enough`, async () => {
+      const valkey = await startValkey();
+      assert.equal(await valkey.cli(...words.filter((word) => word !== refused)), 'OK');
+      const names = newNames();
+      const url = valkey.url.replace('unix://', 'unix://irontrack:a-long-password@');
+      const { link, reports } = await openLink(`${url}?db=2`, names);
+      assert.deepEqual([link.isUp, link.isTracking], [true, refused === ''], JSON.stringify(reports));
+      const far = await openFar(link, names);
+      await far.read('a', found('one'));
+      await roundTrip(link);
+      assert.deepEqual(await far.read('a', unexpected), { text: 'one' });
+      far.drop('a');
+      assert.deepEqual(await far.read('a', found('two')), { text: 'two' });
+      const counters = createValkeyCounters({
+        link,
+        names: () => names,
+        local: createMemoryCounters(() => new Date()),
+        onCounted: (where) => assert.equal(where, 'valkey'),
+      });
+      const claim = { limit: { name: 'one', points: 1, windowMs: 60_000 }, subject: 'somebody' };
+      assert.deepEqual((await counters.takeEach([claim]))[0]?.isGranted, true);
+      await counters.giveBack([claim]);
+      assert.equal((await counters.take(claim)).used, 1);
+      assert.equal(await link.run(['PUBLISH', `${names.prefix}:news`, 'x']), 1);
+      await assert.rejects(link.run(['FLUSHALL']), /NOPERM|did not answer/);
+    });
+  }
+});

@@ -59,6 +59,7 @@ async function open(
     ...(password === undefined ? {} : { password }),
     database,
     name: 'irontrack',
+    disableClientInfo: true,
     disableOfflineQueue: true,
     commandsQueueMaxLength: mostCommands,
     // Timed out all together by the link: a timer for each command would cost more than the command.

@@ -3,7 +3,6 @@
  * counts for itself.
  */
 import type { Claim, Count, Counters, Soon } from '../counters.ts';
-import type { MemoryCounters } from '../memory-counters.ts';
 import type { Reply } from './connection.ts';
 import type { ValkeyLink } from './link.ts';
 import type { ValkeyNames } from './names.ts';
@@ -55,7 +54,8 @@ interface Needs {
   link: ValkeyLink;
   /** Known once the database was asked for the installation's secret. */
   names: () => ValkeyNames | undefined;
-  local: MemoryCounters;
+  /** Who counts while Valkey is away: this process, or the workers of this node together. */
+  local: Counters;
   /** For the metric: who counted. */
   onCounted: (where: 'valkey' | 'process') => void;
 }
@@ -93,14 +93,14 @@ export function createValkeyCounters({ link, names, local, onCounted }: Needs): 
   }
 
   /** Whether points were taken when the answer is lost cannot be known; at worst one is taken twice. */
-  async function orLocal<Result>(ask: () => Promise<Result>, here: () => Result): Promise<Result> {
+  async function orLocal<Result>(ask: () => Promise<Result>, here: () => Soon<Result>): Promise<Result> {
     try {
       const result = await ask();
       onCounted('valkey');
       return result;
     } catch {
       onCounted('process');
-      return here();
+      return await here();
     }
   }
 
@@ -125,7 +125,7 @@ export function createValkeyCounters({ link, names, local, onCounted }: Needs): 
           endsInMs,
         }));
       },
-      () => group.map(({ claim }) => local.take(claim)),
+      () => Promise.all(group.map(({ claim }) => local.take(claim))),
     );
     for (const [index, { resolve }] of group.entries()) {
       const count = counts[index];
@@ -180,7 +180,7 @@ export function createValkeyCounters({ link, names, local, onCounted }: Needs): 
         const { before: used, endsInMs } = row;
         return { isGranted: used < claim.limit.points, used, endsInMs };
       };
-      return ask().catch(() => local.read(claim));
+      return ask().catch(async () => await local.read(claim));
     },
     giveBack(claims) {
       const known = names();
@@ -188,7 +188,7 @@ export function createValkeyCounters({ link, names, local, onCounted }: Needs): 
       const keys = claims.map(({ limit, subject }) => known.count(limit.name, subject));
       return link.runScript(giveBackScript, keys, []).then(
         () => undefined,
-        () => local.giveBack(claims),
+        async () => await local.giveBack(claims),
       );
     },
   };

@@ -6,7 +6,7 @@
  * - Values count only in the epoch they were stored in. A node that could not hear, of changes or of Valkey, begins a new
  *   epoch before it takes anything from there.
  *
- * The whole argument is in docs/decisions/0013-valkey.md.
+ * The whole argument is in docs/decisions/0015-valkey.md.
  */
 import type { FarCache } from '../tiered-cache.ts';
 import type { Reply } from './connection.ts';

@@ -1,6 +1,6 @@
 /**
  * Cached values as they lie in Valkey: encrypted, and bound to the key and the epoch they were stored under. Whoever reads
- * Valkey learns nothing of a user, and whoever writes to it cannot make one a superuser.
+ * Valkey learns nothing of a user, and whoever writes to it can put back an old copy but make none up.
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 

@@ -3,12 +3,10 @@
  * of PostgreSQL. Everything in it can be lost at any time.
  */
 import type { Logger } from 'pino';
-import type { Clock } from '../../clock.ts';
 import type { ValkeyAddress } from '../../config-fields.ts';
 import type { Sql } from '../../database/sql.ts';
 import type { Cache, CacheCounts } from '../cache.ts';
 import type { Counters } from '../counters.ts';
-import { createMemoryCounters } from '../memory-counters.ts';
 import { createTieredCache } from '../tiered-cache.ts';
 import { createValkeyCounters } from './counters.ts';
 import { createFarCache } from './far-cache.ts';
@@ -46,7 +44,8 @@ export interface ValkeyState {
 }
 
 interface Needs {
-  clock: Clock;
+  /** Who counts while Valkey is away. */
+  local: Counters;
   log: Pick<Logger, 'info' | 'warn'>;
   /** Another node announced something. */
   onNews: (payload: string) => void;
@@ -69,7 +68,7 @@ export function createValkey({
 }
 
 function openValkey(address: ValkeyAddress, needs: Needs): Valkey {
-  const { clock, log, onNews, version, randomBytes } = needs;
+  const { local, log, onNews, version, randomBytes } = needs;
   const link = createValkeyLink({
     address,
     // Once each, not at every try.
@@ -128,7 +127,7 @@ function openValkey(address: ValkeyAddress, needs: Needs): Valkey {
     counters: createValkeyCounters({
       link,
       names: () => names,
-      local: createMemoryCounters(clock),
+      local,
       onCounted: (where) => {
         counted[where] += 1;
       },
