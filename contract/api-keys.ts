@@ -7,6 +7,13 @@ export const KeyGeneration = Type.Object(
     organization_name: OrganizationName,
     // `free` without it.
     tier: Type.Optional(TierField),
+    // `live` without it.
+    kind: Type.Optional(
+      Type.Union([Type.Literal('live'), Type.Literal('test')], {
+        description:
+          'What the key begins with, `zap_live_` or `zap_test_`: a mark for people, with the same rights.',
+      }),
+    ),
   },
   { ...strict, title: 'KeyGeneration' },
 );

@@ -1,14 +1,20 @@
 /** What an API key looks like, and the only form in which it is kept. */
 import { hash } from 'node:crypto';
 
-const prefix = 'zap_live_';
 const secretBytes = 32;
 
-/** `zap_test_` is known too: it marks keys that somebody made for tests. */
 const shape = /^zap_(?:live|test)_[A-Za-z0-9_-]{43}$/;
 
-export function makeApiKey(randomBytes: (size: number) => Buffer): string {
-  return prefix + randomBytes(secretBytes).toString('base64url');
+/** What a key begins with. It tells people which keys are for tests; the rights are the same. */
+export type KeyKind = 'live' | 'test';
+
+export function makeApiKey(kind: KeyKind, randomBytes: (size: number) => Buffer): string {
+  return `zap_${kind}_${randomBytes(secretBytes).toString('base64url')}`;
+}
+
+/** @param apiKey of the right shape */
+export function kindOf(apiKey: string): KeyKind {
+  return apiKey.startsWith('zap_test_') ? 'test' : 'live';
 }
 
 /** Whether it can be a key at all; the rest is not worth a look-up. */

@@ -17,7 +17,7 @@ import { keyProblem, type Organization } from '../http/key-guard.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import { createOrganization, requireOrganization } from '../organizations/organizations.ts';
 import { lockAsSuperuser } from '../roles/roles.ts';
-import { hashApiKey, makeApiKey } from './api-key.ts';
+import { hashApiKey, type KeyKind, kindOf, makeApiKey } from './api-key.ts';
 import { insertKey, revokeKeys } from './api-keys.sql.ts';
 import type { KeyHolders } from './key-holders.ts';
 import type { SignupLimit } from './signup-limit.ts';
@@ -60,19 +60,19 @@ export function createApiKeys(needs: Needs): ApiKeys {
     tx: Sql,
     organizationId: string,
     now: Date,
-    { source, actorId }: { source: RequestSource; actorId: string | null },
+    { kind, source, actorId }: { kind: KeyKind; source: RequestSource; actorId: string | null },
   ): Promise<{ apiKey: string; ended: string[] }> {
     const ended = await revokeKeys(tx, organizationId, now);
-    const apiKey = makeApiKey(randomBytes);
+    const apiKey = makeApiKey(kind, randomBytes);
     await insertKey(tx, hashApiKey(apiKey), organizationId, now);
     await audit.record(tx, source, { action: 'api_key.rotated', actorId, details: { organizationId } });
     return { apiKey, ended };
   }
 
   return {
-    async generate(caller, { organization_name: name, tier = 'free' }, source) {
+    async generate(caller, { organization_name: name, tier = 'free', kind = 'live' }, source) {
       await signupLimit.admit(source.ipAddress);
-      const apiKey = makeApiKey(randomBytes);
+      const apiKey = makeApiKey(kind, randomBytes);
       const id = uuidv7();
       const now = clock();
       await database.transaction(source.requestId, async (tx) => {
@@ -106,7 +106,7 @@ export function createApiKeys(needs: Needs): ApiKeys {
       const now = clock();
       const { apiKey, ended } = await database.transaction(source.requestId, async (tx) => {
         await requireOrganization(tx, id);
-        const renewed = await renew(tx, id, now, { source, actorId: null });
+        const renewed = await renew(tx, id, now, { kind: kindOf(given), source, actorId: null });
         // Of two who replace the same key at once, one comes too late.
         if (!renewed.ended.includes(hashApiKey(given))) throw keyProblem('api-key-refused');
         return renewed;
@@ -126,7 +126,8 @@ export function createApiKeys(needs: Needs): ApiKeys {
       const { apiKey, ended } = await database.transaction(source.requestId, async (tx) => {
         await lockAsSuperuser(tx, caller, now);
         await requireOrganization(tx, organizationId);
-        return await renew(tx, organizationId, now, { source, actorId: caller.user.id });
+        // Which kind it was is not kept.
+        return await renew(tx, organizationId, now, { kind: 'live', source, actorId: caller.user.id });
       });
       for (const hash of ended) keyHolders.forgetKey(hash);
       return { organizationId, apiKey, createdAt: now.toISOString() };

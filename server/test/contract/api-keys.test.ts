@@ -39,6 +39,21 @@ test('a key is made with its organization, and is shown this once', async () => 
   assert.match(headers.get('x-response-time') ?? '', /^\d+\.\d\dms$/);
 });
 
+test('a key that is made for tests says so, works as any other, and stays one when it is rotated', async () => {
+  const { status, body } = await generate({ organization_name: 'Gym Test', kind: 'test' });
+  assert.equal(status, 201);
+  const apiKey = textMember(body, 'api_key');
+  assert.match(apiKey, /^zap_test_[A-Za-z0-9_-]{43}$/);
+  const event = { json: { type: 'a', payload: {} } };
+  assert.equal((await callWithKey(service, { apiKey }, '/api/events', event)).status, 201);
+  const rotated = await callWithKey(service, { apiKey }, '/api/keys/rotate', { method: 'POST' });
+  const renewed = textMember(rotated.body, 'api_key');
+  assert.match(renewed, /^zap_test_/);
+  assert.equal((await callWithKey(service, { apiKey }, '/api/events', event)).status, 401);
+  assert.equal((await callWithKey(service, { apiKey: renewed }, '/api/events', event)).status, 201);
+  assert.equal((await generate({ organization_name: 'Gym', kind: 'prod' })).status, 422);
+});
+
 test('each tier has its limit', async () => {
   const limits = { free: 100, pro: 1_000, business: 10_000, enterprise: 100_000 };
   for (const [tier, limit] of Object.entries(limits)) {
