@@ -77,7 +77,7 @@ const exerciseRows = seedExercises.slice(0, 50).map((exercise, index): ExerciseR
 });
 const members = JSON.stringify({ limit: 50, offset: 0, total: seedExercises.length, next_cursor: null });
 
-const toItem = (row: ExerciseRow) => pageItem(Buffer.from(serializeExercise(toExercise(row, ''))));
+const toItem = (row: ExerciseRow) => pageItem(serializeExercise(toExercise(row, '')));
 const knownItems = exerciseRows.map(toItem);
 
 export async function setUp(): Promise<void> {

@@ -51,7 +51,7 @@ interface Composed {
 
 export function createExerciseList({ reads, pages, cdnUrl, serialize }: Needs): ExerciseList {
   // Bytes, not text: putting text together again for each page took a third of the time of a page.
-  const toItem = (row: ExerciseRow) => pageItem(Buffer.from(serialize(toExercise(row, cdnUrl))));
+  const toItem = (row: ExerciseRow) => pageItem(serialize(toExercise(row, cdnUrl)));
   const halves = createHalfStore({ sql: reads.sql, markOf: pages.markOf });
 
   /** Nothing is known yet: the whole page in one statement. */

@@ -18,12 +18,19 @@ interface Needs {
   exerciseList: ExerciseList;
 }
 
-const capacity = 10_000;
+/** Some 10,000 plain addresses. */
+const mostBytes = 16 * 1024 * 1024;
+/** What a query takes beside its texts, roughly. */
+const overheadBytes = 800;
 /** Longer addresses are rare and would fill the memory. */
 const longestUrl = 512;
 
 export function createListShortcut({ authenticate, cookies, exerciseList }: Needs): ListShortcut {
-  const queries = new LRUCache<string, ListQuery>({ max: capacity });
+  const queries = new LRUCache<string, ListQuery>({
+    maxSize: mostBytes,
+    // Its three keys are texts of nearly the same length.
+    sizeCalculation: ({ key }, url) => overheadBytes + 2 * (url.length + 3 * key.length),
+  });
   return {
     learn(url, query) {
       if (url !== undefined && url.length <= longestUrl) queries.set(url, query);

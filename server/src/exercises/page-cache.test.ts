@@ -7,7 +7,7 @@ const both = { system: true, ownerId: 'ada' };
 const own = { system: false, ownerId: 'ada' };
 const bytes = (body: Buffer): Page => ({ body, etag: '"x"', headers: [] });
 const page = (text: string) => async () => bytes(Buffer.from(text));
-const item = (text: string) => pageItem(Buffer.from(text));
+const item = pageItem;
 const none = async (): Promise<Page> => assert.fail('It was made again.');
 
 async function fill(pages: ReturnType<typeof createPageCache>) {
@@ -112,6 +112,13 @@ test('the pages that are kept are bounded in bytes, oldest out first', async () 
   const left = Array.from({ length: 100 }, (_, key) => pages.peek(system, `${key}`) !== undefined);
   assert.equal(left.filter(Boolean).length, 47);
   assert.ok(left.at(-1) && !left[0]);
+});
+
+test('an item keeps no memory but its own bytes, whatever was made around it', () => {
+  const { json, digest } = item('{"name":"\u{1f4aa}"}');
+  assert.equal(json.toString(), '{"name":"\u{1f4aa}"}');
+  assert.equal(json.buffer.byteLength, json.length);
+  assert.equal(digest.buffer.byteLength, digest.length);
 });
 
 test('more owners than generations can be kept for start everything afresh rather than go unnoticed', async () => {

@@ -73,7 +73,8 @@ const itemBytes = 32 * 1024 * 1024;
 const overheadBytes = 300;
 /** Owners whose generation is known; a change of one more starts everything afresh. */
 const mostOwners = 20_000;
-const totalCapacity = 10_000;
+/** Some 10,000 of short filters. */
+const totalBytes = 4 * 1024 * 1024;
 
 interface KeptItem {
   mark: string;
@@ -89,7 +90,10 @@ export function createPageCache(): PageCache {
     maxSize: itemBytes,
     sizeCalculation: ({ item }) => item.json.length + overheadBytes,
   });
-  const totals = new LRUCache<string, { total: number }>({ max: totalCapacity });
+  const totals = new LRUCache<string, { total: number }>({
+    maxSize: totalBytes,
+    sizeCalculation: (_total, key) => 2 * key.length + overheadBytes,
+  });
   /** Generations of which some item was kept. */
   const begun = new LRUCache<string, true>({ max: mostOwners });
   const ofOwner = new Map<string, number>();
@@ -177,7 +181,10 @@ export function createPageCache(): PageCache {
   };
 }
 
-export function pageItem(json: Buffer): PageItem {
+export function pageItem(text: string): PageItem {
+  // In memory of its own: from the common pool one item that is kept would keep the 64 KiB around it.
+  const json = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  json.write(text);
   return { json, digest: hash('sha1', json, 'buffer') };
 }
 
