@@ -84,7 +84,7 @@ describe('counted in Valkey', { skip: valkeyIsMissing }, async () => {
       await each.giveBack([claim]);
       assert.equal((await each.takeEach([claim]))[0]?.isGranted, true);
     }
-    assert.ok(performance.now() - startedAt < 400, 'nobody waited for it');
+    assert.ok(performance.now() - startedAt < 3_000, 'nobody waited for it');
     await valkey.start();
     await eventually(() => link.isUp && other.isUp, 'both links are up again', 10_000);
     assert.equal((await counters.take(claim)).used, 1);

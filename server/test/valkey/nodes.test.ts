@@ -127,9 +127,9 @@ describe('two nodes that share Valkey', { skip: valkeyIsMissing }, async () => {
       const startedAt = performance.now();
       const later = await enter(two);
       assert.equal(await meStatus(later, two), 200);
-      assert.ok(performance.now() - startedAt < 5_000, 'nobody hangs');
+      assert.ok(performance.now() - startedAt < 15_000, 'nobody hangs');
       proxy.restore();
-      await eventually(() => isUp(two), 'the link is back', 5_000);
+      await eventually(() => isUp(two), 'the link is back', 10_000);
       await refusedByAll(here, 50);
       await refusedByAll(there, 50);
       assert.equal(await meStatus(later, one), 200);
@@ -185,7 +185,7 @@ describe('two nodes that share Valkey', { skip: valkeyIsMissing }, async () => {
       assert.deepEqual([...statuses.keys()], [200], JSON.stringify([...statuses]));
       assert.ok(ended.length > 4, `${ended.length} sessions ended`);
       for (const person of ended) await refusedByAll(person, 2_000);
-      assert.ok(longestMs < 5_000, `${longestMs} ms`);
+      assert.ok(longestMs < 10_000, `${longestMs} ms`);
       t.diagnostic(
         `${statuses.get(200)} answers, the longest after ${longestMs.toFixed(0)} ms; back after ${backMs.toFixed(0)} ms`,
       );

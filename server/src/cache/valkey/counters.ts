@@ -70,6 +70,7 @@ interface Row {
 interface Waiting {
   claim: Claim;
   resolve: (count: Count) => void;
+  reject: (error: unknown) => void;
 }
 
 /** What one run of the script takes of a limit at most, so that it never keeps the server long. */
@@ -111,25 +112,25 @@ export function createValkeyCounters({ link, names, local, onCounted }: Needs): 
       gathering.delete(key);
       return;
     }
-    const counts = await orLocal(
-      async () => {
-        const [row = { before: 0, granted: 0, endsInMs: 0 }] = await runTake(
-          known,
-          [first.claim],
-          group.length,
-        );
-        const { before, granted, endsInMs } = row;
-        return group.map((_, index) => ({
-          isGranted: index < granted,
-          used: before + Math.min(index + 1, granted),
-          endsInMs,
-        }));
-      },
-      () => Promise.all(group.map(({ claim }) => local.take(claim))),
-    );
-    for (const [index, { resolve }] of group.entries()) {
-      const count = counts[index];
-      if (count !== undefined) resolve(count);
+    const together = async () => {
+      const [row = { before: 0, granted: 0, endsInMs: 0 }] = await runTake(
+        known,
+        [first.claim],
+        group.length,
+      );
+      const { before, granted, endsInMs } = row;
+      return group.map((_, index) => ({
+        isGranted: index < granted,
+        used: before + Math.min(index + 1, granted),
+        endsInMs,
+      }));
+    };
+    try {
+      const counts = await orLocal(together, () => Promise.all(group.map(({ claim }) => local.take(claim))));
+      for (const [index, count] of counts.entries()) group[index]?.resolve(count);
+    } catch (error) {
+      // Nobody can count, not even here; whoever waits must not wait for ever.
+      for (const { reject } of group) reject(error);
     }
     void takeTogether(known, key, waiting);
   }
@@ -142,14 +143,14 @@ export function createValkeyCounters({ link, names, local, onCounted }: Needs): 
     }
     const { limit, subject } = claim;
     const key = `${limit.name}\n${limit.points}\n${subject}`;
-    const { promise, resolve } = Promise.withResolvers<Count>();
+    const { promise, resolve, reject } = Promise.withResolvers<Count>();
     const waiting = gathering.get(key);
     if (waiting === undefined) {
-      const others: Waiting[] = [{ claim, resolve }];
+      const others: Waiting[] = [{ claim, resolve, reject }];
       gathering.set(key, others);
       void takeTogether(known, key, others);
     } else {
-      waiting.push({ claim, resolve });
+      waiting.push({ claim, resolve, reject });
     }
     return promise;
   }
