@@ -170,9 +170,16 @@ interface Means {
 async function measureAll(plan: Plan, state: State, means: Means): Promise<void> {
   const { place, context, say } = means;
   const { cwd, environment, interrupted } = context;
+  const { stderr } = context;
+  const [startedMs, doneBefore] = [performance.now(), countDone(plan, state)];
   const announce = (what: string) => {
-    const done = countDone(plan, state);
-    say(`[${done}/${countCells(plan)}, about ${describeMinutes(secondsLeft(plan, state))} left] ${what}`);
+    const [done, all] = [countDone(plan, state), countCells(plan)];
+    // A busy machine takes longer than planned, which shows after a while.
+    const planned = (estimateSeconds(plan) * (done - doneBefore)) / all;
+    const pace = done - doneBefore < 5 ? 1 : (performance.now() - startedMs) / 1000 / planned;
+    const line = `[${done}/${all}, about ${describeMinutes(secondsLeft(plan, state) * Math.max(1, pace))} left] ${what}`;
+    if (stderr.isTTY === true) stderr.write(`\r\x1b[K${line.slice(0, (context.stdout.columns ?? 100) - 1)}`);
+    else say(line);
   };
   if (plan.pieceS !== null && state.pieces.length === 0) {
     announce('The pieces alone');
@@ -209,6 +216,7 @@ async function measureAll(plan: Plan, state: State, means: Means): Promise<void>
       });
     }
   } finally {
+    if (stderr.isTTY === true) stderr.write('\n');
     await ground.close();
   }
 }
