@@ -11,7 +11,7 @@ import { execFile, spawn } from 'node:child_process';
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 
 const ways = ['round-robin', 'shared', 'reuse-port'] as const;
@@ -34,9 +34,11 @@ function serve(as: Way | undefined, onPort: number): void {
     response.end(String(process.pid));
   });
   server.listen({ host: '127.0.0.1', port: onPort, reusePort: as === 'reuse-port', backlog: 1024 });
+  // The primary hears of a port of one's own only so.
+  server.once('listening', () => process.send?.('listening'));
   process.on('message', () => {
-    server.close(() => process.exit(0));
-    // A connection that was opened and never used does not keep it.
+    // That of net.Server, as node:http's own closes connections that were opened and not asked anything yet.
+    net.Server.prototype.close.call(server, () => setTimeout(() => process.exit(0), 100));
     setTimeout(() => process.exit(0), 2_000).unref();
   });
 }
@@ -53,7 +55,7 @@ async function supervise(as: Way): Promise<void> {
   const start = async (): Promise<Worker> => {
     cluster.setupPrimary({ exec: import.meta.filename, args: ['worker', as, String(chosen)] });
     const worker = cluster.fork();
-    await once(worker, 'listening');
+    await Promise.race([once(worker, 'message'), once(worker, 'listening')]);
     return worker;
   };
   let serving = await Promise.all(Array.from({ length: workers }, start));
@@ -64,7 +66,9 @@ async function supervise(as: Way): Promise<void> {
       serving = [...others, await start()];
       const ended = oldest === undefined ? undefined : once(oldest, 'exit');
       oldest?.send('close');
+      const late = setTimeout(() => oldest?.process.kill('SIGKILL'), 5_000);
       await ended;
+      clearTimeout(late);
     }
     process.stdout.write('replaced\n');
   }
@@ -162,7 +166,11 @@ function median(values: readonly number[]): number {
 async function measureAll(rounds: number): Promise<void> {
   const found = new Map<Way, Figures[]>(ways.map((each) => [each, []]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const each of ways) found.get(each)?.push(await measure(each));
+    for (const each of ways) {
+      const figures = await measure(each);
+      found.get(each)?.push(figures);
+      process.stderr.write(`${each} ${JSON.stringify(figures)}\n`);
+    }
   }
   const rows = [...found].map(([each, figures]) => {
     const of = (name: keyof Figures) => median(figures.map((figure) => figure[name]));
