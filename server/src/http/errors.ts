@@ -49,11 +49,12 @@ export function problemBody(problem: Problem, requestId: string, url?: string): 
 
 /** Answers with a problem; the way out for the error handler and for hooks alike. */
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  const { routeOptions, url } = reply.request;
   return reply
     .code(problem.status)
     .headers(problem.headers)
     .header('content-type', problemMediaType)
-    .send(JSON.stringify(problemBody(problem, reply.request.id, reply.request.url)));
+    .send(JSON.stringify(problemBody(problem, reply.request.id, routeOptions.url ?? url)));
 }
 
 /** As the error handler, for what never came to Fastify: a route that is answered past it. */
@@ -77,7 +78,8 @@ export function createErrorHandler(report: ReportFailure) {
     const problem = isOfOnePart(error) ? withAllFaults(error, request) : asProblem(error);
     // Fastify closes the connection when a body cannot be used. A client that is still sending it would get a reset
     // before it has read the answer; left open, node:http throws the rest away until the request times out.
-    reply.removeHeader('connection');
+    // Only then: a removed header is one that node:http leaves out, also where it or we want the connection closed.
+    if (reply.hasHeader('connection') && !reply.raw.hasHeader('connection')) reply.removeHeader('connection');
     if (problem.status >= 500) report(error, request.id, request.routeOptions.url);
     return sendProblem(reply, problem);
   };

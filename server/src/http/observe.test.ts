@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import fastify from 'fastify';
 import { createAccessLog } from '../telemetry/access-log.ts';
+import { createErrorHandler } from './errors.ts';
 import { createObserver, noteUser } from './observe.ts';
 import { createRequestIds, isRequestId } from './request-id.ts';
 import { chooseWriteHead, type WriteHead, writePublicHead } from './response-head.ts';
@@ -83,10 +84,24 @@ async function startServer(
     });
     return 'late';
   });
+  app.post(
+    '/held',
+    {
+      config: {
+        postShortcut: {
+          bodyLimit: 100,
+          take: () => (_body, reply) => {
+            release = () => reply.send(201, [], '{}', 2);
+          },
+        },
+      },
+    },
+    () => 'declined',
+  );
   app.get('/stream', (_request, reply) => {
     reply.send(Readable.from(['a', 'b', 'c']));
   });
-  app.get('/broken', async () => {
+  app.get('/broken', { errorHandler: createErrorHandler(() => undefined) }, async () => {
     throw new Error('broken');
   });
   app.post('/users', async (_request, reply) => reply.code(201).send({ ok: true }));
@@ -293,6 +308,30 @@ test('a client that leaves before the answer is logged as 499, once', async (t) 
   await wait(50);
   assert.equal(lines.length, 1);
   assert.equal(observer.openRequests, 0);
+});
+
+test('a client that leaves while a POST of a shortcut is worked on is logged as 499, once', async (t) => {
+  const { port, lines, counted, observer, release } = await startServer(t);
+  const head =
+    'POST /held HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n';
+  const socket = connect(port, '127.0.0.1', () => socket.write(`${head}{}`));
+  await until(() => observer.openRequests === 1);
+  await wait(30);
+  socket.destroy();
+  await until(() => lines.length === 1);
+  release();
+  assert.deepEqual(
+    lines.map((line) => [line.route, line.status]),
+    [['/held', 499]],
+  );
+  assert.deepEqual(counted, ['POST /held 499']);
+});
+
+test('a refusal closes the connection of a server that is being retired', async (t) => {
+  const { port, observer } = await startServer(t);
+  observer.retire();
+  const text = await exchange(port, 'GET /broken HTTP/1.1\r\nhost: a\r\n\r\n');
+  assert.match(text, /^HTTP\/1\.1 500 .*\r\nconnection: close\r\n/is);
 });
 
 test('requests queued behind a slow one are forgotten with their connection', async (t) => {

@@ -100,7 +100,8 @@ export class ObservedResponse extends ServerResponse {
     // Told that it is latin1, node:http does not search head and body for wider characters: +4 % on /ping.
     if (typeof body === 'string') super.end(body, bytes === body.length ? 'latin1' : 'utf8');
     else super.end(body);
-    this.#leave(record);
+    // The client may have left while the answer was waited for, and is counted as gone then.
+    if (!this.#recorded) this.#leave(record);
   }
 
   /** Logs and counts the request under a status, the first time it is called. */
@@ -146,7 +147,7 @@ function withConstantHeaders(
     const value = named[name];
     if (value !== undefined && name !== 'x-request-id') all.push(name, value);
   }
-  if (isEventApi(response.req.url)) {
+  if (isEventApi(response.record?.route ?? response.req.url)) {
     const elapsedMs = response.context.clock() - response.startedAt;
     all.push('x-response-time', `${elapsedMs.toFixed(2)}ms`);
   }

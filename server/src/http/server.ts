@@ -7,6 +7,7 @@ import { Problem } from '../problem.ts';
 import type { ReportFailure } from '../telemetry/failure-log.ts';
 import type { App } from './app.ts';
 import { createErrorHandler, sendProblem } from './errors.ts';
+import { withoutOrigin } from './event-api.ts';
 import { parseJsonBody } from './json-body.ts';
 import type { LazyCompiler } from './lazy-compiler.ts';
 import type { Observer } from './observe.ts';
@@ -104,5 +105,6 @@ const httpLimits = {
 
 /** By hand, since URL throws on what is no URL: a path of `//` is none, and it is not found all the same. */
 function pathOf(url: string): string {
-  return url.split('?', 1)[0] ?? url;
+  const path = withoutOrigin(url);
+  return path.split('?', 1)[0] ?? path;
 }
