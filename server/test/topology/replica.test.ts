@@ -200,7 +200,7 @@ test('killing the replica under load fails no list, is said once, and it is used
     DATA_DIR: makeFolder(),
     KEY_SIGNUP: 'open',
   });
-  const organization = await newOrganization(server);
+  const organization = await newOrganization(server, 'enterprise');
   const isUsedThere = async () => /^replica_used 1$/m.test(String((await call(server, '/metrics')).body));
   await until('the replica is used', isUsedThere, 30_000);
   let isOn = true;
