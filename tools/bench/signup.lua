@@ -2,6 +2,7 @@
 local serial, prefix = 0, ""
 
 function init()
+  wrk.headers["Content-Type"] = "application/json"
   math.randomseed(os.time() + tonumber(string.match(tostring({}), "0x(%x+)"), 16) % 1000000)
   prefix = "bench-" .. math.random(1, 999999999) .. "-"
 end
@@ -10,5 +11,5 @@ function request()
   serial = serial + 1
   local email = prefix .. serial .. "@example.org"
   local body = '{"email":"' .. email .. '","password":"Correct-Horse-7","confirmPassword":"Correct-Horse-7"}'
-  return wrk.format("POST", nil, { ["Content-Type"] = "application/json" }, body)
+  return wrk.format("POST", nil, nil, body)
 end
