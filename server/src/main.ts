@@ -146,4 +146,6 @@ try {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     process.exitCode = 1;
   }
+  // Whoever listens to the supervisor holds the channel: a worker that has failed would stay, and be waited for.
+  process.channel?.unref();
 }
