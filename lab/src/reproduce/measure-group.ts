@@ -67,10 +67,12 @@ export async function measureGroup(group: Group, around: Surroundings): Promise<
     }
     for (const each of open) await profileVariant(each, group, around);
   } finally {
-    for (const { bench } of open) {
+    const close = ({ bench }: OpenVariant) => {
       signalServer(bench, 'SIGCONT');
-      await bench.close().catch(() => undefined);
-    }
+      // What is measured stays, however a service ends.
+      return bench.close().catch(() => undefined);
+    };
+    await Promise.all(open.map(close));
   }
 }
 
