@@ -54,9 +54,9 @@ interface Worker {
   metrics: MetricsPart | undefined;
 }
 
-/** A worker that died is started again after 0.1 s, then 0.2 s and so on up to 30 s. */
+/** A worker that died is started again after 0.1 s, then 0.2 s and so on up to 5 s: also one that died of an outage is back soon after it. */
 const firstBackOffMs = 100;
-const longestBackOffMs = 30_000;
+const longestBackOffMs = 5_000;
 /** Whoever served this long starts again without remembering earlier deaths. */
 const settledMs = 60_000;
 const longestHearingMs = 1_000;
