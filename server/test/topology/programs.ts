@@ -38,6 +38,12 @@ export interface RunningProgram {
 const startWithinMs = 180_000;
 const stopWithinMs = 45_000;
 
+/** A test file that fails before its first test runs no `after`, and must leave nothing behind all the same. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) if (hasNotEnded(child)) child.kill('SIGKILL');
+});
+
 /**
  * Starts a program and waits until it is ready.
  *
@@ -50,6 +56,7 @@ export async function startProgram(
   isReady: (output: string) => boolean | Promise<boolean>,
 ): Promise<RunningProgram> {
   const child = spawn(command, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
   const exited = once(child, 'exit');
   exited.catch(() => undefined);
   let written = '';
