@@ -52,7 +52,7 @@ const tickMs = 50;
 const silentTicks = 10;
 /** So many ticks without a command: ask whether it is still there. */
 const idleTicks = 20;
-const connectTimeoutMs = 1_000;
+const connectTimeoutMs = 2_000;
 const retryMs = 250;
 const mostCommands = 20_000;
 /** Answers of a server that is of no use to us as it is: a replica after a fail-over, one without memory. */
