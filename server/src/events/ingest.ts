@@ -146,8 +146,9 @@ export function createIngest(settings: IngestSettings): Ingest {
     const rows = batch.length;
     onFlush({ rows, stored: rows - duplicates, duplicates, durationMs: now() - startedAtMs });
     for (const held of batch) {
-      if (originals.size === 0 || !originals.has(held.event.id)) settleStored(held);
-      else settleDuplicate(held, originals.get(held.event.id));
+      const original = originals.get(held.event.id);
+      if (original === undefined) settleStored(held);
+      else settleDuplicate(held, original);
     }
   }
 
@@ -159,13 +160,21 @@ export function createIngest(settings: IngestSettings): Ingest {
     if (duplicates.length === 0) return noOriginals;
     const wanted = new Set(duplicates);
     const asked = events.filter(({ id }) => wanted.has(id));
-    const marks = new Map((await selectDedupMarks(sql, asked)).map((mark) => [dedupKey(mark), mark]));
-    return new Map(asked.map((event) => [event.id, marks.get(dedupKey(event))]));
+    let find: (event: NewEvent) => Original;
+    try {
+      const marks = new Map((await selectDedupMarks(sql, asked)).map((mark) => [dedupKey(mark), mark]));
+      find = (event) => marks.get(dedupKey(event)) ?? 'expired';
+    } catch (error) {
+      // The rest of the batch is stored, whatever becomes of this question.
+      const unanswered = { kind: 'failed', error } as const;
+      find = () => unanswered;
+    }
+    return new Map(asked.map((event) => [event.id, find(event)]));
   }
 
   /** A batch that PostgreSQL refuses is halved until what is wrong with it stands alone. */
   async function divide(batch: readonly Held[], error: unknown): Promise<void> {
-    if (batch.length === 1 || isAway(error)) {
+    if (batch.length === 1 || isNoFaultOfIts(error)) {
       for (const held of batch) settleFailed(held, error);
       return;
     }
@@ -201,11 +210,15 @@ export function createIngest(settings: IngestSettings): Ingest {
     for (const follower of followers) settle(follower, duplicateOf(follower.event, leader));
   }
 
-  function settleDuplicate(held: Held, original: DedupMark | undefined): void {
+  function settleDuplicate(held: Held, original: Original): void {
+    if (original !== 'expired' && 'error' in original) {
+      settleFailed(held, original.error);
+      return;
+    }
     const all = [held, ...(held.followers ?? [])];
     held.followers = undefined;
     // The mark ran out between the two statements: the next turn stores the event.
-    if (original === undefined) queue.push(...all);
+    if (original === 'expired') queue.push(...all);
     else for (const each of all) settle(each, duplicateOf(each.event, original));
   }
 
@@ -214,7 +227,7 @@ export function createIngest(settings: IngestSettings): Ingest {
     held.followers = undefined;
     settle(held, { kind: 'failed', error });
     // Under the same dedup id another content may be fine where the first was not.
-    if (!isAway(error)) queue.push(...followers);
+    if (!isNoFaultOfIts(error)) queue.push(...followers);
     else for (const follower of followers) settle(follower, { kind: 'failed', error });
   }
 
@@ -249,7 +262,9 @@ export function createIngest(settings: IngestSettings): Ingest {
 }
 
 const stored: IngestOutcome = { kind: 'stored' };
-type Originals = ReadonlyMap<string, DedupMark | undefined>;
+/** What the dedup id of an event stands for: nothing any more, another event, or nobody could say. */
+type Original = DedupMark | 'expired' | Extract<IngestOutcome, { kind: 'failed' }>;
+type Originals = ReadonlyMap<string, Original>;
 const noOriginals: Originals = new Map();
 
 function duplicateOf(
@@ -274,6 +289,11 @@ function byDedupId({ event: a }: Held, { event: b }: Held): number {
 
 function isAway(error: unknown): boolean {
   return error instanceof Problem && error.code === 'database-unavailable';
+}
+
+/** The database was away or had no connection free: halving the batch would only ask, and wait, once more for each half. */
+function isNoFaultOfIts(error: unknown): boolean {
+  return error instanceof Problem;
 }
 
 function databaseAway(): Problem {
