@@ -198,15 +198,27 @@ function takeSocketFolder(address: string): { url: string; socketFolder?: string
   return { url: url.href, socketFolder: given };
 }
 
-/** BEGIN, work, COMMIT; ROLLBACK when the work throws. */
+/**
+ * BEGIN, work, COMMIT; ROLLBACK when the work throws, but not on a connection that is gone: the library would write to
+ * it all the same, after the end of the socket, which ends the process (postgres.js 3.4, nextWrite of connection.js).
+ */
 export async function inTransaction<Result>(
   client: postgres.Sql,
   work: (tx: postgres.TransactionSql) => Promise<Result>,
 ): Promise<Result> {
   const outcome: { value?: Result } = {};
-  await client.begin(async (tx) => {
-    outcome.value = await work(tx);
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  const whole = client.begin(async (tx) => {
+    try {
+      outcome.value = await work(tx);
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error;
+      reject(error);
+      // Never settled: the library gives the transaction up when it hears that the connection is closed.
+      await new Promise(() => undefined);
+    }
   });
+  await Promise.race([whole, lost]);
   if (!('value' in outcome)) throw new Error('The transaction was committed without its work.');
   return outcome.value;
 }
@@ -266,6 +278,11 @@ const connectionErrorCodes = new Set([
   'CONNECTION_ENDED',
   'CONNECTION_DESTROYED',
 ]);
+
+function isConnectionLost(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  return typeof error.code === 'string' && connectionErrorCodes.has(error.code);
+}
 
 // Class 08 connection exceptions, 53 insufficient resources (disk full, too many connections), 57P operator
 // intervention (shutdown, crash recovery), 25006 read-only transaction.

@@ -71,6 +71,8 @@ ${Object.entries(settings)
   async function start(): Promise<void> {
     const { file: command, args, options } = commandFor(identity, program, ['-q', file]);
     child = spawn(command, args, { ...options, stdio: 'ignore' });
+    // A test that failed half-way must end all the same.
+    child.unref();
     const deadline = performance.now() + startWithinMs;
     while (!(await accepts(join(folder, `.s.PGSQL.${port}`)))) {
       if (child.exitCode !== null || performance.now() > deadline)

@@ -136,6 +136,11 @@ async function makeServer(
       await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
+  // A test that failed half-way leaves nothing running.
+  const endWithTest = () => {
+    if (existsSync(join(data, 'postmaster.pid'))) signalAll('SIGKILL');
+  };
+  process.once('exit', endWithTest);
   const address: DatabaseConnection = { host: folder, port, user: 'irontrack', database: 'postgres' };
   await fill(data, execute);
   await start();
@@ -154,6 +159,7 @@ async function makeServer(
         ]),
       ),
     async close() {
+      process.off('exit', endWithTest);
       if (existsSync(join(data, 'postmaster.pid'))) await kill().catch(() => undefined);
       rmSync(folder, { recursive: true, force: true });
     },

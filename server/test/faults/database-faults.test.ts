@@ -1,0 +1,146 @@
+/**
+ * What becomes of sign-ups, logouts and events while the database dies, stands still, or loses its pooler, and
+ * while they all go on being asked for. The real program, a real PgBouncer and PostgreSQL.
+ */
+import assert from 'node:assert/strict';
+import { after, before, type TestContext, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import postgres from 'postgres';
+import { walkInbox } from '../support/events.ts';
+import { newOrganization } from '../support/organizations.ts';
+import { startPgbouncer } from '../support/pgbouncer.ts';
+import { startPostgres15, withoutPostgres15 } from '../support/postgres15.ts';
+import { missingPrograms } from '../topology/programs.ts';
+import { startFaultLoad } from './fault-load.ts';
+import { makeFolder, startServer, toUrl } from './process.ts';
+
+const skip = withoutPostgres15 || missingPrograms({ pgbouncer: 'pgbouncer' });
+
+async function open() {
+  const database = await startPostgres15();
+  const pgbouncer = await startPgbouncer(database.address, { poolSize: 12 });
+  const server = await startServer({
+    DATABASE_URL: toUrl(pgbouncer.address),
+    DATABASE_DIRECT_URL: toUrl(database.address),
+    DATABASE_MAX_WAIT_MS: '3000',
+    DATA_DIR: makeFolder(),
+    RATE_LIMIT: 'off',
+    WEBHOOK_WORKER: 'off',
+    LOG_LEVEL: 'warn',
+    LOG_FORMAT: 'json',
+  });
+  const organization = await newOrganization(server, 'enterprise');
+  const load = startFaultLoad(server, organization);
+  async function close() {
+    await load.stop();
+    server.signal('SIGTERM');
+    await server.finished;
+    await pgbouncer.close();
+    await database.close();
+  }
+  return { database, pgbouncer, server, organization, load, close };
+}
+
+type Parts = Awaited<ReturnType<typeof open>>;
+let fixture: Parts | undefined;
+before(async () => {
+  if (skip === false) fixture = await open();
+});
+after(() => fixture?.close());
+
+/** One wait for a connection and one for an answer, and a machine that does much else. */
+const longestAnswerMs = 3_000 + 5_000 + 10_000;
+
+interface Fault {
+  awayMs: number;
+  begin: (parts: Parts) => Promise<void> | void;
+  end: (parts: Parts) => Promise<void> | void;
+}
+
+async function survive(t: TestContext, { awayMs, begin, end }: Fault): Promise<void> {
+  assert.ok(fixture !== undefined);
+  const { load, server } = fixture;
+  await load.more(30);
+  const saidBefore = server.output().length;
+  const refusedBefore = load.book.refused;
+  load.book.slowestMs = 0;
+  await begin(fixture);
+  await wait(awayMs);
+  await end(fixture);
+  const backAt = performance.now();
+  await load.more(1);
+  const tookMs = performance.now() - backAt;
+  await load.more(30);
+  const lines = server.output().slice(saidBefore).trim().split('\n').filter(Boolean);
+  const slowest = load.book.slowestMs;
+  t.diagnostic(
+    `writes again ${tookMs.toFixed()} ms after the return; ${load.book.refused - refusedBefore} answers of 503; the ` +
+      `slowest answer took ${slowest.toFixed()} ms; ${lines.length} lines in the log`,
+  );
+  assert.ok(load.book.refused > refusedBefore, 'it was felt');
+  assert.ok(tookMs < 15_000, `${tookMs} ms`);
+  assert.ok(slowest < longestAnswerMs, `${slowest} ms`);
+  assert.deepEqual(load.book.unexpected, []);
+  const away = lines.filter((line) => line.includes('The database is away'));
+  // Once in five seconds: a fault right after another may have been covered by what was said of that.
+  assert.ok(away.length <= 2, lines.join('\n'));
+  assert.ok(lines.length <= 12, lines.join('\n'));
+}
+
+test('PostgreSQL killed', { skip }, async (t) => {
+  await survive(t, {
+    awayMs: 1_500,
+    begin: ({ database }) => database.kill(),
+    end: ({ database }) => database.start(),
+  });
+});
+
+test('PostgreSQL standing still for longer than an answer may take', { skip }, async (t) => {
+  await survive(t, {
+    awayMs: 8_000,
+    begin: ({ database }) => database.pause(),
+    end: ({ database }) => database.resume(),
+  });
+});
+
+test('PgBouncer killed', { skip }, async (t) => {
+  await survive(t, {
+    awayMs: 1_500,
+    begin: ({ pgbouncer }) => pgbouncer.kill(),
+    end: ({ pgbouncer }) => pgbouncer.start(),
+  });
+});
+
+test('PgBouncer standing still', { skip }, async (t) => {
+  await survive(t, {
+    awayMs: 6_000,
+    begin: ({ pgbouncer }) => pgbouncer.signal('SIGSTOP'),
+    end: ({ pgbouncer }) => pgbouncer.signal('SIGCONT'),
+  });
+});
+
+test('after all of that nothing acknowledged is lost, nothing ended lives, and each event was stored once', {
+  skip,
+}, async (t) => {
+  assert.ok(fixture !== undefined);
+  const { load, database, server, organization } = fixture;
+  await load.stop();
+  const { accounts, ended, events, unexpected } = load.book;
+  assert.deepEqual(unexpected, []);
+  const sql = postgres({ ...database.address, max: 1, fetch_types: false });
+  t.after(() => sql.end({ timeout: 1 }));
+  const stored = await sql<{ email: string }[]>`select email from users`;
+  const emails = new Set(stored.map(({ email }) => email));
+  for (const email of accounts) assert.ok(emails.has(email), `acknowledged and lost: ${email}`);
+  await load.checkEnded(ended);
+  const inbox = await walkInbox(server, organization);
+  const held = new Set(inbox);
+  assert.equal(held.size, inbox.length, 'nothing twice in the inbox');
+  for (const id of events) assert.ok(held.has(id), `acknowledged and lost: ${id}`);
+  const rows = await sql<{ dedupId: string }[]>`
+    select dedup_id as "dedupId" from events where organization_id = ${organization.id}`;
+  assert.equal(new Set(rows.map(({ dedupId }) => dedupId)).size, rows.length, 'no event under two ids');
+  t.diagnostic(
+    `${accounts.length} accounts, ${ended.length} ended sessions and ${events.length} events were acknowledged`,
+  );
+});
