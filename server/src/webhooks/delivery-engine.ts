@@ -52,6 +52,8 @@ const breakerOpenMs = 30_000;
 /** Looked for work at least this often: what wakes us may get lost, and retries fall due by themselves. */
 const pollMs = 500;
 const failedPollMs = 1_000;
+/** Until we ask again for what another worker is just claiming, or somebody keeps locked for hours. */
+const lockedPauseMs = 50;
 const homelessAtOnce = 1_000;
 
 /** In place of a request id, for whoever reads pg_stat_activity. */
@@ -101,6 +103,7 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
 
   /** @returns whether there may be more to claim at once */
   async function claim(): Promise<boolean> {
+    isWoken = false;
     const free = concurrency - busy;
     if (free <= 0) return false;
     const now = clock();
@@ -111,7 +114,11 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
       { leasedUntil: later(leaseMs), probingUntil: later(breakerOpenMs) },
       { free, spare: Math.max(0, Math.floor(concurrency / 2) - busy), share, most, underWay },
     );
-    if (claims.length === 0) return chosen > 0;
+    if (claims.length === 0) {
+      // Others have them locked, and may have left something else.
+      if (chosen > 0) await pause(lockedPauseMs);
+      return chosen > 0;
+    }
     const texts = await selectEventTexts(
       sql,
       claims.map(({ eventId }) => eventId),
@@ -174,7 +181,6 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
     let lastSweepAt = Number.NEGATIVE_INFINITY;
     while (!isClosing) {
       try {
-        isWoken = false;
         while (!isClosing && (await claim()));
         if (performance.now() - lastSweepAt >= pollMs) {
           while (

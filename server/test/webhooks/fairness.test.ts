@@ -190,3 +190,29 @@ test('a worker that is late with a delivery from before a replay changes nothing
   await Promise.all([late.stop(), next.stop()]);
   await sql`delete from deliveries`;
 });
+
+test('a delivery that somebody keeps locked is not asked for without end', async () => {
+  const receiver = await startReceiver();
+  const { id: organizationId } = await bench.addOrganization(receiver.url);
+  const id = await bench.addEvent(organizationId);
+  const countTransactions = async () => {
+    const [row] = await sql`
+      select xact_commit::int as count from pg_stat_database where datname = current_database()`;
+    return Number(row?.count);
+  };
+  await sql.begin(async (tx) => {
+    await tx`select from deliveries where event_id = ${id} for update`;
+    const { stop } = bench.startEngine();
+    // PostgreSQL tells what a connection did once a second.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const before = await countTransactions();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const asked = (await countTransactions()) - before;
+    await stop();
+    assert.ok(asked < 150, `${asked} transactions in 3 s`);
+    assert.equal(receiver.received.length, 0);
+  });
+  const { stop } = bench.startEngine();
+  await until('it is delivered', async () => (await readState(bench, id)).status === 'delivered');
+  await stop();
+});
