@@ -59,9 +59,12 @@ const homelessAtOnce = 1_000;
 /** In place of a request id, for whoever reads pg_stat_activity. */
 const statementOrigin = 'deliveries';
 
-/** Any text may be a type; what a header cannot hold is percent-encoded. */
+/**
+ * Any text may be a type. What a header cannot hold is percent-encoded, blanks at its ends too, and so is the percent sign:
+ * whoever decodes it has the type again.
+ */
 function toHeaderText(text: string): string {
-  return text.toWellFormed().replaceAll(/[^\x20-\x7e]/gu, encodeURIComponent);
+  return text.toWellFormed().replaceAll(/[^\x20-\x7e]|%|^ +| +$/gu, (part) => encodeURIComponent(part));
 }
 
 /** Starts to deliver. */

@@ -52,6 +52,10 @@ test('Retry-After is read as seconds or as a date', () => {
   assert.equal(readRetryAfter('7', now), 7_000);
   assert.equal(readRetryAfter('Sat, 21 Nov 2026 10:01:00 GMT', now), 60_000);
   assert.equal(readRetryAfter('Sat, 21 Nov 2026 09:00:00 GMT', now), 0);
-  for (const given of [undefined, '', 'soon', '-3', '1.5', '99999999999'])
+  for (const given of ['99999999999', '9'.repeat(400)]) {
+    const retryAfterMs = readRetryAfter(given, now) ?? 0;
+    assert.equal(judge(answered(429, { retryAfterMs }), 0, 0).pauseMs, 86_400_000);
+  }
+  for (const given of [undefined, '', 'soon', '-3', '1.5'])
     assert.equal(readRetryAfter(given, now), undefined);
 });

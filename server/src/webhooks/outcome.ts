@@ -46,13 +46,13 @@ export function judge(answer: Answer, attempts: number, random: number): Outcome
 }
 
 /**
- * Retry-After: seconds or an HTTP date (RFC 9110).
+ * Retry-After: seconds, of which RFC 9110 bounds no digits, or an HTTP date.
  *
  * @returns milliseconds from now, or undefined for what is neither
  */
 export function readRetryAfter(given: string | undefined, now: Date): number | undefined {
   if (given === undefined) return undefined;
-  if (/^\s*\d{1,10}\s*$/.test(given)) return Number(given) * 1000;
+  if (/^\s*\d+\s*$/.test(given)) return Number(given) * 1000;
   const at = /[a-z]/i.test(given) ? Date.parse(given) : Number.NaN;
   return Number.isNaN(at) ? undefined : Math.max(0, at - now.getTime());
 }

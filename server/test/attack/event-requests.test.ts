@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newOrganization } from '../support/organizations.ts';
 import { startTestService } from '../support/service.ts';
-import { ask, compose, type RawAnswer } from './raw-client.ts';
+import { ask, compose, exchange, parseAnswers, type RawAnswer } from './raw-client.ts';
 
 const service = await startTestService();
 const { apiKey } = await newOrganization(service, 'enterprise');
@@ -67,4 +67,45 @@ test('a refusal says that the connection closes when the client asked for it, wh
 test('a path that cannot be decoded is refused like any other request', async () => {
   const { status, body } = await post('/api/%zz', event);
   assert.deepEqual([status, JSON.parse(body).code], [400, 'malformed-request']);
+});
+
+test('the limit of a minute is exact over pipelined posts, both ways, batches and refusals in between', async () => {
+  const free = await newOrganization(service);
+  const own: Header = ['x-api-key', free.apiKey];
+  const composeFree = (path: string, body: string, last = false) =>
+    compose(
+      'POST',
+      path,
+      [
+        ['host', 'localhost'],
+        ['content-type', 'application/json'],
+        ['content-length', String(body.length)],
+        own,
+        ...(last ? [['connection', 'close'] as const] : []),
+      ],
+      Buffer.from(body),
+    );
+  const round = [
+    composeFree('/api/events', event),
+    composeFree('/api/events/', event),
+    composeFree('/api/events', '{}'),
+    composeFree('/api/events/batch', `{"events":[${event},{},${event}]}`),
+  ];
+  const connections = Array.from({ length: 5 }, () =>
+    exchange(
+      service.url,
+      Buffer.concat([...Array(8).fill(round).flat(), composeFree('/api/events', event, true)]),
+    ),
+  );
+  const answers = (await Promise.all(connections)).flatMap(parseAnswers);
+  assert.equal(answers.length, 5 * 33);
+  const statuses = answers.flatMap(({ status, body }) =>
+    status === 200 ? JSON.parse(body).results.map((result: { status: number }) => result.status) : [status],
+  );
+  const countOf = (status: number) => statuses.filter((each) => each === status).length;
+  // Of 165 good events, alone and in batches, 100 are taken; the 80 bad ones count for nothing.
+  assert.deepEqual([countOf(201), countOf(429), countOf(422)], [100, 65, 80]);
+  const [row] =
+    await service.sql`select count(*)::int as count from events where organization_id = ${free.id}`;
+  assert.equal(row?.count, 100);
 });

@@ -102,3 +102,16 @@ test('a failed delivery comes back with the same webhook-id after its waits, and
     [1, 2, 3, 4, 5, 6].map((number) => [number, 500, 'The receiver answered 500.']),
   );
 });
+
+test('x-event-type decodes to the type, whatever that is', async () => {
+  const receiver = await startReceiver();
+  const { id: organizationId } = await bench.addOrganization(receiver.url);
+  for (const type of ['50%off', '%41', '  a b ', '\r\nx: y', '\u{1f600}', ' ', 'order.created']) {
+    const before = receiver.received.length;
+    const id = await bench.addEvent(organizationId, { type });
+    engine.wake();
+    await until('it is delivered', async () => (await readState(bench, id)).status === 'delivered');
+    const given = receiver.received[before]?.headers['x-event-type'];
+    assert.equal(decodeURIComponent(String(given)), type);
+  }
+});
