@@ -30,8 +30,8 @@ interface Migration {
 export async function migrate(address: DatabaseAddress): Promise<string[]> {
   const client = connectPool(address, 1);
   try {
-    await requireLastingConnection(address);
     await requireUsable(client);
+    await requireLastingConnection(address);
     // The lock is the session's, so it must live and die with this one connection.
     await client`select pg_advisory_lock(${lockKey}::bigint)`;
     await client`

@@ -30,20 +30,24 @@ const column = (name: string, type: number, size: number) =>
 const field = (value: string) => Buffer.concat([int32(value.length), Buffer.from(value)]);
 const isIdle = message('Z', Buffer.from('I'));
 
-/** Answers every statement with one row: the version, and that the database can be written to. */
+/** Whom the client is told it is talking to, when it connects and when it asks: no pooler is in between. */
+const processId = 1;
+
+/** Answers every statement with one row: the version, that the database can be written to, and its process. */
 function answersOf(version: number): Readonly<Record<string, Buffer>> {
   return {
     P: message('1'),
     D: Buffer.concat([
       message('t', int16(0)),
-      message('T', int16(2), column('version', 23, 4), column('readOnly', 16, 1)),
+      message('T', int16(3), column('version', 23, 4), column('readOnly', 16, 1), column('pid', 23, 4)),
     ]),
     B: message('2'),
     E: Buffer.concat([
-      message('D', int16(2), field(String(version)), field('f')),
+      message('D', int16(3), field(String(version)), field('f'), field(String(processId))),
       message('C', text('SELECT 1')),
     ]),
     S: isIdle,
+    Q: Buffer.concat([message('C', text('BEGIN')), isIdle]),
   };
 }
 
@@ -68,7 +72,7 @@ async function startOldDatabase(version: number): Promise<{ url: string; stateme
             message('R', int32(0)),
             message('S', text('server_version'), text(`${version}.0`)),
             message('S', text('client_encoding'), text('UTF8')),
-            message('K', int32(1), int32(1)),
+            message('K', int32(processId), int32(1)),
             isIdle,
           ]),
         );
