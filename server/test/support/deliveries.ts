@@ -34,7 +34,12 @@ export interface Receiver {
 
 type Answering = (response: ServerResponse, received: Received) => void;
 
-/** Listens on 127.0.0.1 and keeps what it gets. @param answer 200 to everything when absent */
+/**
+ * Listens on 127.0.0.1 and keeps what it gets, until the end of the test or file that asks for it; asked for in a
+ * `before` it would be closed at the end of that.
+ *
+ * @param answer 200 to everything when absent
+ */
 export async function startReceiver(answer: Answering = (response) => response.end('ok')): Promise<Receiver> {
   const received: Received[] = [];
   const server = createServer((request, response) => {
