@@ -1,7 +1,7 @@
 /**
  * One and two workers, direct and through nginx (TLS, Unix domain socket), as one table in Markdown: /ping, /health, /me
  * by cookie and sign-up. And what the settings of deploy/nginx change, one at a time. Needs wrk, nginx and openssl;
- * everything shares the cores of this machine, as in the load report that it follows.
+ * everything shares the cores of this machine.
  *
  * node tools/bench/topology.ts [scenarios] [settings] [--seconds 10] [--rounds 3] [--connections 100]
  *
