@@ -1,6 +1,8 @@
 /** The delivery engine: claims what is due, attempts it, and writes down what came of it, all of it side by side. */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/database.ts';
+import { Problem } from '../problem.ts';
 import {
   type Claim,
   claimDeliveries,
@@ -12,7 +14,7 @@ import { composeBody } from './message.ts';
 import { type Answer, judge, type Outcome } from './outcome.ts';
 import type { Poster } from './post.ts';
 import { createResultWriter } from './result-writer.ts';
-import { writeResults } from './results.sql.ts';
+import { type AddressNews, type Result, writeResults } from './results.sql.ts';
 import { signMessage } from './signature.ts';
 
 export interface DeliveryEngine {
@@ -52,6 +54,8 @@ const breakerOpenMs = 30_000;
 /** Looked for work at least this often: what wakes us may get lost, and retries fall due by themselves. */
 const pollMs = 500;
 const failedPollMs = 1_000;
+/** Results are kept for a database that is away for so long; then their leases end. */
+const keepResultsMs = 20_000;
 /** Until we ask again for what another worker is just claiming, or somebody keeps locked for hours. */
 const lockedPauseMs = 50;
 const homelessAtOnce = 1_000;
@@ -72,16 +76,14 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
   const { database, poster, clock, concurrency } = needs;
   // Planned at every turn: a plan that was made while the tables were small would read all of a flood.
   const sql = database.forRequest(statementOrigin);
-  const writer = createResultWriter((results, news) => {
-    const now = clock();
-    const openUntil = new Date(now.getTime() + breakerOpenMs);
-    return writeResults(sql, results, news, { now, threshold: breakerThreshold, openUntil });
-  });
+  const writer = createResultWriter(writeWhenPossible);
   const underWay = new Map<string, number>();
   let busy = 0;
   let isClosing = false;
   let isWoken = false;
   let hasFailed = false;
+  /** Results cannot be written: what is delivered now would come once more. */
+  let isHeldBack = false;
   let rouse: () => void = () => undefined;
   let idle: () => void = () => undefined;
 
@@ -93,6 +95,26 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
   function fail(error: unknown): void {
     if (!hasFailed && !isClosing) needs.onFailure(error);
     hasFailed = true;
+  }
+
+  /** A full disk refuses them and lets claims pass; a database that died is back in seconds. */
+  async function writeWhenPossible(results: readonly Result[], news: readonly AddressNews[]) {
+    const triedSince = performance.now();
+    for (let isRepeated = false; ; isRepeated = true) {
+      const now = clock();
+      const openUntil = new Date(now.getTime() + breakerOpenMs);
+      try {
+        const breaker = { now, threshold: breakerThreshold, openUntil };
+        const counted = await writeResults(sql, results, news, { ...breaker, isRepeated });
+        isHeldBack = false;
+        return counted;
+      } catch (error) {
+        isHeldBack = error instanceof Problem && performance.now() - triedSince < keepResultsMs;
+        if (!isHeldBack || isClosing) throw error;
+        fail(error);
+        await wait(failedPollMs);
+      }
+    }
   }
 
   async function pause(milliseconds: number): Promise<void> {
@@ -184,7 +206,12 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
     let lastSweepAt = Number.NEGATIVE_INFINITY;
     while (!isClosing) {
       try {
-        while (!isClosing && (await claim()));
+        while (!isClosing && !isHeldBack && (await claim()));
+        if (isHeldBack) {
+          isWoken = false;
+          await pause(failedPollMs);
+          continue;
+        }
         if (performance.now() - lastSweepAt >= pollMs) {
           while (
             !isClosing &&

@@ -36,6 +36,12 @@ interface Breaker {
   openUntil: Date;
 }
 
+/** How the results are written. */
+interface Writing extends Breaker {
+  /** They may be there already: the answer to an earlier try was lost. */
+  isRepeated: boolean;
+}
+
 /**
  * Writes what came of a batch of attempts, in one transaction. A result whose delivery was claimed anew meanwhile
  * changes nothing; its attempt is on record all the same, as it was made.
@@ -46,7 +52,7 @@ export async function writeResults(
   sql: Sql,
   results: readonly Result[],
   news: readonly AddressNews[],
-  { now, threshold, openUntil }: Breaker,
+  { now, threshold, openUntil, isRepeated }: Writing,
 ): Promise<Set<string>> {
   const { first, last } = rangeOf(results.map(({ eventId }) => eventId));
   const rows = await sql<{ eventId: string }>`
@@ -63,6 +69,8 @@ export async function writeResults(
     logged as (
       insert into delivery_attempts (event_id, organization_id, number, at, status_code, duration_ms, error)
       select "eventId", "organizationId", number, at, "statusCode", "durationMs", error from result
+      where not ${isRepeated}::boolean or not exists (
+        select from delivery_attempts a where a.event_id = result."eventId" and a.at = result.at)
     ),
     ended as (
       delete from deliveries d using result r

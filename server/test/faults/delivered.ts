@@ -30,6 +30,9 @@ export async function checkDelivered(
   for (const id of acknowledged) assert.ok(storedIds.has(id), `acknowledged and not stored: ${id}`);
   assert.equal(new Set(stored.map(({ dedupId }) => dedupId)).size, stored.length, 'no event under two ids');
   assert.deepEqual([...new Set(stored.map(({ status }) => status))], ['delivered']);
+  const repeated = await sql`
+    select event_id from delivery_attempts group by event_id, at having count(*) > 1`;
+  assert.equal(repeated.length, 0, 'no attempt twice on record');
   const bodies = new Map<string, string>();
   for (const { headers, body } of received) {
     const id = String(headers['webhook-id']);

@@ -15,6 +15,8 @@ interface Book {
   events: string[];
   /** Answers of 503. */
   refused: number;
+  /** One of them. */
+  firstRefusal: Answer | undefined;
   slowestMs: number;
   /** What should never be answered, in words. */
   unexpected: string[];
@@ -33,7 +35,15 @@ const peopleAtOnce = 3;
 const senders = 6;
 
 export function startFaultLoad(server: RunningServer, organization: TestOrganization): FaultLoad {
-  const book: Book = { accounts: [], ended: [], events: [], refused: 0, slowestMs: 0, unexpected: [] };
+  const book: Book = {
+    accounts: [],
+    ended: [],
+    events: [],
+    refused: 0,
+    firstRefusal: undefined,
+    slowestMs: 0,
+    unexpected: [],
+  };
   let isOn = true;
   let serial = 0;
 
@@ -45,6 +55,7 @@ export function startFaultLoad(server: RunningServer, organization: TestOrganiza
     if (answer.status === wanted) return answer;
     if (answer.status === 503) {
       book.refused += 1;
+      book.firstRefusal ??= answer;
       await wait(50);
       return undefined;
     }
