@@ -8,7 +8,7 @@ import { createLinkedCounters } from '../workers/linked-counters.ts';
 import type { SupervisorCalls, WorkerCalls } from '../workers/messages.ts';
 import { createSiblings } from '../workers/siblings.ts';
 import type { Command } from './command.ts';
-import { openService, releaseConnections } from './serving.ts';
+import { idleMs, openService, releaseConnections } from './serving.ts';
 
 /** The supervisor may be busy with other starts. */
 const longestAskMs = 10_000;
@@ -66,7 +66,7 @@ export const serveAsWorker: Command = {
       await service.warmUp();
       // Asked alone, by the supervisor or by hand, it hands its connections over first; with all others there is nobody.
       const asked = Promise.race([retiring.promise, signal]);
-      await Promise.race([asked.then(() => releaseConnections(service)), draining.promise]);
+      await Promise.race([asked.then(() => releaseConnections(service, idleMs)), draining.promise]);
       await link.ask(longestAskMs, 'leave', await telemetry.metrics.report());
     } catch (error) {
       if (!(error instanceof StartupError)) throw error;

@@ -86,26 +86,30 @@ export async function openService(
 /** Open requests get this long; what is still open then is cut off. */
 const longestDrainMs = 30_000;
 
+/** A node that ends says `Connection: close` for this long; a proxy that asks often has then let go of all connections. */
+const partingMs = 1_000;
+
 async function drain(service: Service): Promise<void> {
   const cutOff = setTimeout(() => service.app.server.closeAllConnections(), longestDrainMs);
+  await releaseConnections(service, partingMs);
   await service.close();
   clearTimeout(cutOff);
 }
 
-/** A connection that was asked nothing for this long is closed without an answer to say so. */
-const idleMs = 5_000;
+/** While others take the new connections: whoever was asked nothing for this long is closed without an answer to say so. */
+export const idleMs = 5_000;
 
 /**
  * Lets the connections go while others take the new ones: each is closed with its next answer, since a client that asks
  * on just the connection that is being closed would count a failure. Resolves when all are gone, or only idle ones were
- * left for a while.
+ * left for so many milliseconds.
  */
-export async function releaseConnections({ app, retire }: Service): Promise<void> {
+export async function releaseConnections({ app, retire }: Service, longestMs: number): Promise<void> {
   retire();
   const { promise: allGone, resolve } = Promise.withResolvers<void>();
   // That of net.Server: node:http would close the idle ones at once.
   net.Server.prototype.close.call(app.server, () => resolve());
-  await Promise.race([allGone, pause(idleMs, undefined, { ref: false })]);
+  await Promise.race([allGone, pause(longestMs, undefined, { ref: false })]);
 }
 
 /** @returns the address to show: a URL, or the path of the socket */
