@@ -66,12 +66,6 @@ export async function writeResults(
         as n ("organizationId" uuid, address text, failures int, "hadSuccess" boolean, "pausedUntil" timestamptz,
           "isGone" boolean)
     ),
-    logged as (
-      insert into delivery_attempts (event_id, organization_id, number, at, status_code, duration_ms, error)
-      select "eventId", "organizationId", number, at, "statusCode", "durationMs", error from result
-      where not ${isRepeated}::boolean or not exists (
-        select from delivery_attempts a where a.event_id = result."eventId" and a.at = result.at)
-    ),
     ended as (
       delete from deliveries d using result r
       where d.event_id = r."eventId" and d.fence = r.fence and r.kind <> 'retry'
@@ -85,6 +79,12 @@ export async function writeResults(
       returning r.*
     ),
     counted as (select * from ended union all select * from retried),
+    logged as (
+      insert into delivery_attempts (event_id, organization_id, number, at, status_code, duration_ms, error)
+      select "eventId", "organizationId", number, at, "statusCode", "durationMs", error from result
+      -- What an earlier try has counted it has logged too, and may be about to commit.
+      where not ${isRepeated}::boolean or "eventId" in (select c."eventId" from counted c)
+    ),
     told as (
       update events e set
         attempts = c.number,

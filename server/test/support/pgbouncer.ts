@@ -83,6 +83,8 @@ ${Object.entries(settings)
 
   async function kill(): Promise<void> {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    // Or a file that has nothing else to do would end here, and leave the folder behind.
+    child.ref();
     const gone = once(child, 'exit');
     child.kill('SIGKILL');
     await gone;
