@@ -112,15 +112,18 @@ export async function releaseConnections({ app, retire }: Service, longestMs: nu
   await Promise.race([allGone, pause(longestMs, undefined, { ref: false })]);
 }
 
+/** Connections that wait to be accepted, as far as the kernel lets them (net.core.somaxconn); Node's own number is 511. */
+const backlog = 4_096;
+
 /** @returns the address to show: a URL, or the path of the socket */
 async function listen(app: App, config: Config): Promise<string> {
   const target = config.listen;
   try {
     if ('path' in target) {
-      await app.listen({ path: target.path });
+      await app.listen({ path: target.path, backlog });
       return `unix:${target.path}`;
     }
-    await app.listen({ host: target.host, port: target.port });
+    await app.listen({ host: target.host, port: target.port, backlog });
   } catch (error) {
     throw explainListening(error, config);
   }

@@ -1,4 +1,4 @@
-/** Who may use a connection: as many as there are, the others in order of arrival, and never a wait without end. */
+/** Who may use the connections: as many as have a place, the others in order of arrival, and never a wait without end. */
 
 /** Thrown at somebody who would wait, or has waited, too long for a connection. */
 export class NoConnectionFree extends Error {
@@ -14,15 +14,17 @@ export class NoConnectionFree extends Error {
 
 export interface ConnectionGate {
   /**
-   * Takes a connection; each has to be given back by `leave`. Undefined when one was free, so that the usual case costs
+   * Takes places; as many have to be given back by `leave`. Undefined when they were free, so that the usual case costs
    * no promise.
    *
+   * @param places not more than there are
    * @throws {NoConnectionFree} at once when too many wait, or after the longest wait
    */
-  enter(): Promise<void> | undefined;
-  leave(): void;
+  enter(places: number): Promise<void> | undefined;
+  leave(places: number): void;
   /** Refuses everybody who waits. */
   refuseAll(reason: Error): void;
+  /** Callers that have gone in and not left. */
   readonly running: number;
   readonly waiting: number;
   /** How long the first in the queue has waited, milliseconds; 0 when nobody waits. */
@@ -30,7 +32,7 @@ export interface ConnectionGate {
 }
 
 interface ConnectionGateOptions {
-  /** Connections. */
+  /** How many there are; a connection may have several. */
   places: number;
   /** Callers that may wait at most. */
   mostWaiting: number;
@@ -42,23 +44,25 @@ interface ConnectionGateOptions {
 }
 
 interface Waiter {
+  places: number;
   since: number;
   start: () => void;
   refuse: (reason: Error) => void;
 }
 
 export function createConnectionGate(options: ConnectionGateOptions): ConnectionGate {
-  const { places, mostWaiting, maxWaitMs, now, onWait } = options;
+  const { mostWaiting, maxWaitMs, now, onWait } = options;
   // A Set keeps the order of arrival and loses any of its members without moving the others.
   const waiters = new Set<Waiter>();
+  let free = options.places;
   let running = 0;
   // One timer for all, set for the first: a timer for each would cost every caller that waits two more microseconds.
   let timer: NodeJS.Timeout | undefined;
 
-  function wait(): Promise<void> {
+  function wait(places: number): Promise<void> {
     if (timer === undefined) timer = setTimeout(refuseLate, maxWaitMs).unref();
     return new Promise<void>((resolve, reject) => {
-      waiters.add({ since: now(), start: resolve, refuse: reject });
+      waiters.add({ places, since: now(), start: resolve, refuse: reject });
     });
   }
 
@@ -68,35 +72,41 @@ export function createConnectionGate(options: ConnectionGateOptions): Connection
       const waitedMs = now() - waiter.since;
       if (waitedMs < maxWaitMs) {
         timer = setTimeout(refuseLate, maxWaitMs - waitedMs).unref();
-        return;
+        break;
       }
       waiters.delete(waiter);
       waiter.refuse(new NoConnectionFree(waitedMs));
     }
+    // Whoever stood behind one that needed many may fit.
+    letIn();
   }
 
-  /** The place stays taken: it goes from the one who leaves to the one who waited longest. */
-  function passOn(): boolean {
+  /** In order of arrival: who needs many places is not passed by those who need few. */
+  function letIn(): void {
     for (const next of waiters) {
+      if (next.places > free) return;
       waiters.delete(next);
+      free -= next.places;
+      running += 1;
       onWait?.(now() - next.since);
       next.start();
-      return true;
     }
-    return false;
   }
 
   return {
-    enter() {
-      if (running < places) {
+    enter(places) {
+      if (waiters.size === 0 && places <= free) {
+        free -= places;
         running += 1;
         return undefined;
       }
       if (waiters.size >= mostWaiting) throw new NoConnectionFree(0);
-      return wait();
+      return wait(places);
     },
-    leave() {
-      if (!passOn()) running -= 1;
+    leave(places) {
+      free += places;
+      running -= 1;
+      letIn();
     },
     refuseAll(reason) {
       for (const { refuse } of waiters) refuse(reason);

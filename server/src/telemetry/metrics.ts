@@ -203,7 +203,7 @@ function addSourceGauges(registry: Registry, sources: MetricSources): void {
     replica?.isUsed === true ? 1 : 0,
   );
   gauge('event_queue_depth', 'Events taken in and not yet stored.', () => ingest.depth);
-  gauge('database_connections_busy', 'Callers that hold a connection.', () => database.load().busy);
+  gauge('database_connections_busy', 'Connections with work under way.', () => database.load().busy);
   gauge('database_connections_waiting', 'Callers waiting for a connection.', () => database.load().waiting);
   new Gauge({
     name: 'valkey_up',
