@@ -91,7 +91,10 @@ test('what a batch has stored is acknowledged, also when nobody can say what its
   // The statement is on its way now; this one goes before the question that follows it, and takes longer than that waits.
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(database.load().busy, 1);
-  const asleep = database.sql`select pg_sleep(2)`;
+  // A transaction, which has the connection to itself.
+  const asleep = database.transaction('a-test', async (tx) => {
+    await tx`select pg_sleep(2)`;
+  });
   assert.deepEqual(
     (await outcomes).map(({ kind }) => kind),
     ['stored', 'failed', 'stored'],
