@@ -60,6 +60,8 @@ export function openDatabase(settings: DatabaseSettings): Database {
     mostWaiting: Number.POSITIVE_INFINITY,
     maxWaitMs: timeoutMs,
   };
+  // One that is not prepared is described before it is run: nothing can follow it meanwhile.
+  const perConnection = prepare ? pipelined : 1;
   let pool = openPool();
   let lastAnswerAt = performance.now();
   let probing: Promise<void> | undefined;
@@ -67,7 +69,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
   function openPool(): Pool {
     // The library's own queue has no end, and a statement that nobody waits for any longer stays in it.
     const gate = createConnectionGate({
-      places: poolSize * pipelined,
+      places: poolSize * perConnection,
       mostWaiting,
       maxWaitMs,
       now: () => performance.now(),
@@ -137,7 +139,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
           inTransaction(client, (tx) =>
             work((strings, ...values) => runCommented(tx, requestId, strings, values)),
           ),
-        pipelined,
+        perConnection,
       ),
     async probe() {
       if (pool.gate.running < poolSize) {
