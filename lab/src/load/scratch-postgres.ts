@@ -1,13 +1,13 @@
 /** A PostgreSQL for the length of a measurement: a new cluster in a folder of its own, on loopback, removed afterwards. */
 import { execFile, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { exitStatus, LabError } from '../exit-status.ts';
+import { findFreePort } from './side.ts';
 
 const run = promisify(execFile);
 
@@ -146,14 +146,4 @@ function findIdentity(): { uid: number; gid: number } | undefined {
   const line = ['postgres', 'nobody'].map((name) => users.find((user) => user.startsWith(`${name}:`)));
   const [, , uid, gid] = (line[0] ?? line[1] ?? '').split(':');
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
-}
-
-async function findFreePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string')
-    throw new LabError(exitStatus.tool, 'No port is free.');
-  return address.port;
 }
