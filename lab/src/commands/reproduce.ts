@@ -45,11 +45,11 @@ export const reproduce: LabCommand = {
     report: { type: 'string', help: 'Folder of the report. Default the one of the measurements.' },
     fresh: { type: 'boolean', help: 'Begin again instead of going on with what is in the folder.' },
     only: { type: 'string', help: 'Loads to measure, such as me,me-max. Default all; --plan lists them.' },
-    rounds: { type: 'string', help: 'Measured runs of each variant. Default 6, with --quick 5.' },
+    rounds: { type: 'string', help: 'Measured runs of each variant. Default 5.' },
     duration: {
       type: 'string',
       short: 't',
-      help: 'Length of each run. Default 5s, where passwords are hashed 15s; with --quick 0.9s and 1.8s.',
+      help: 'Length of each run. Default 5s, where passwords are hashed 10s; with --quick 0.9s and 1.8s.',
     },
     pin: { type: 'string', help: 'auto, off, or server=0,generator=1: cores of each. Default auto.' },
   },
