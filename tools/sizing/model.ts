@@ -32,12 +32,21 @@ export const inputs: readonly Input[] = [
   use('payloadBytes', 300, 'bytes of an event'),
   use('yearlyGrowth', 0.5, 'sign-ups a year as a share of the users'),
   use('liveSessions', 1.5, 'live sessions of a user'),
+  use(
+    'newConnections',
+    0.05,
+    'share of the requests that open a connection: browsers and programs keep theirs',
+  ),
   use('peakFactor', 4, 'the busiest second against the mean of the day'),
   use('auditDays', 365, 'days that audit entries are kept: `AUDIT_RETENTION`'),
   use('eventDays', 30, 'days that events are kept: `EVENT_RETENTION`'),
   use('deadSessionDays', 30, 'days that ended sessions are kept'),
 
-  cost('hashMs', 46, 'ms of a core: Argon2id, 64 MiB, 3 passes ([performance](performance.md#passwords))'),
+  cost(
+    'hashMs',
+    48,
+    'ms of a core: Argon2id, 64 MiB, 3 passes, in a sign-in ([performance](performance.md#passwords))',
+  ),
   cost('signInUs', 2500, 'us of the service beside the hash (the same)'),
   cost('signInDbUs', 1300, 'us of PostgreSQL (the same)'),
   cost('refreshUs', 190, 'us of the service ([performance](performance.md#refresh))'),
@@ -50,17 +59,23 @@ export const inputs: readonly Input[] = [
   cost(
     'queryUs',
     250,
-    'us of the service: a page not at hand ([decision 9](decisions/0009-exercise-lists.md))',
+    'us of the service: a page that PostgreSQL answers ([decision 9](decisions/0009-exercise-lists.md), before halves in memory)',
   ),
   cost('queryDbUs', 165, 'us of PostgreSQL (the same)'),
   cost(
     'eventUs',
-    44,
+    42,
     'us of the service: posted alone, stored in batches ([decision 11](decisions/0011-ingest.md))',
   ),
-  cost('eventDbUs', 23, 'us of PostgreSQL (the same)'),
+  cost('eventDbUs', 22, 'us of PostgreSQL (the same)'),
   cost('deliveryUs', 330, 'us of the service for a delivery (`row-sizes.ts`)'),
   cost('deliveryDbUs', 600, 'us of PostgreSQL for a delivery (the same)'),
+  cost(
+    'proxyUs',
+    21,
+    'us of nginx: a request on an open connection ([deployment](deployment.md#step-2-nginx-in-front))',
+  ),
+  cost('handshakeUs', 347, 'us of nginx: a TLS handshake besides, with ECDSA (the same)'),
 
   size('userBytes', 540, 'a user, heap and indexes'),
   size('sessionBytes', 459, 'a session'),
@@ -135,6 +150,21 @@ export const sections: readonly { title: string; lines: readonly Line[] }[] = [
       line('workers', 'nodes * nodeCores', 'processes, one a core'),
       line('hashSlots', 'max(nodes, ceil(2 * hashCores))', 'passwords hashed at once'),
       line('serviceMemoryGb', '(workers * workerMb + hashSlots * hashMb) / 1000', 'GB of memory in use'),
+    ],
+  },
+  {
+    title: 'nginx in front',
+    lines: [
+      line(
+        'proxyCores',
+        'requests * (proxyUs + newConnections * handshakeUs) / 1000000',
+        'cores at work, TLS included',
+      ),
+      line(
+        'proxies',
+        'max(1, ceil(proxyCores / nodeUse / nodeCores)) + 1',
+        'machines like the nodes, one of which may die',
+      ),
     ],
   },
   {
@@ -213,6 +243,7 @@ export const sections: readonly { title: string; lines: readonly Line[] }[] = [
     title: 'money a month',
     lines: [
       line('serviceMoney', 'nodes * nodeCores * 730 * corePrice', 'nodes of the service'),
+      line('proxyMoney', 'proxies * nodeCores * 730 * corePrice', 'nginx in front'),
       line(
         'databaseMoney',
         'shards * coresEach * (1 + copies) * 730 * corePrice',
@@ -229,7 +260,11 @@ export const sections: readonly { title: string; lines: readonly Line[] }[] = [
         'requests / peakFactor * 86400 * 30.4 * answerBytes / 1000000000 * trafficPrice',
         'traffic',
       ),
-      line('money', 'serviceMoney + databaseMoney + diskMoney + backupMoney + trafficMoney', 'together'),
+      line(
+        'money',
+        'serviceMoney + proxyMoney + databaseMoney + diskMoney + backupMoney + trafficMoney',
+        'together',
+      ),
       line('moneyPerThousand', 'money / users * 1000', 'for a thousand users'),
     ],
   },
