@@ -8,7 +8,7 @@ import { findStatementRoute, withDatabase } from './database-access.ts';
 import { openWorkerProbes } from './worker-probes.ts';
 
 /** One claims, one writes results, one tells workers; more would only wait. */
-const connections = 3;
+export const deliveryConnections = 3;
 
 export const worker: Command = {
   summary: 'Deliver webhooks until SIGTERM or SIGINT, beside a server with WEBHOOK_WORKER=off or to help it.',
@@ -20,7 +20,7 @@ export const worker: Command = {
       const { log, print, metrics, close: closeTelemetry } = await openTelemetry({ level, format, fd: 1 });
       const { prepares } = await findStatementRoute(config.database, { address, directAddress });
       const { timeoutMs } = config.database;
-      const database = openDatabase({ address, poolSize: connections, timeoutMs, prepares });
+      const database = openDatabase({ address, poolSize: deliveryConnections, timeoutMs, prepares });
       const webhooks = createWebhooks({
         database,
         clock: systemClock,

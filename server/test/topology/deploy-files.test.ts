@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
+import { problems } from '@irontrack/contract/problems.ts';
+import { tiers } from '@irontrack/contract/organizations.ts';
 import { parseAllDocuments } from 'yaml';
+import { deliveryConnections } from '../../src/commands/worker.ts';
 import { readConfig, settings } from '../../src/config.ts';
 import { startEmbeddedDatabase } from '../../src/database/embedded.ts';
+import { extraConnections } from '../../src/database/pool-size.ts';
 import { makeFolder } from '../faults/process.ts';
 import { missingPrograms } from './programs.ts';
 
@@ -90,7 +94,7 @@ test('every setting in deploy/ is one of the service, and the service starts wit
       given.map(([name, value]) => [
         name,
         String(value)
-          .replaceAll(/\$\{[^}]*\}/g, 'secret')
+          .replaceAll(/\$\{[^}]*\}/g, 'long-secret')
           .replaceAll('%i', '1'),
       ]),
     );
@@ -102,6 +106,59 @@ test('every setting in deploy/ is one of the service, and the service starts wit
     assert.equal(config.keySignup, 'admin', file);
     assert.notEqual(config.database.directUrl, config.database.url, `${file}: LISTEN goes past the pooler`);
   }
+});
+
+/** A number that a line of a file says. */
+function numberIn(file: string, line: RegExp): number {
+  const found = line.exec(read(file));
+  assert.ok(found !== null, `${file}: ${line}`);
+  return Number(found[1]);
+}
+
+test('the connections of the example add up: nobody waits in PgBouncer, and PostgreSQL has enough', () => {
+  const setting = (name: string) => numberIn('systemd/irontrack.env', new RegExp(`^${name}=(\\d+)$`, 'm'));
+  const pooler = (name: string) => numberIn('pgbouncer/pgbouncer.ini', new RegExp(`^${name} = (\\d+)$`, 'm'));
+  const workers = 2 * setting('WORKERS');
+  const pools = workers * setting('DATABASE_POOL_SIZE') + deliveryConnections;
+  assert.ok(pools <= pooler('default_pool_size'), `${pools} connections`);
+  // A rolling restart has all of them twice for a moment.
+  assert.ok(2 * pools <= pooler('max_client_conn'));
+  const past = extraConnections * (workers + 1);
+  const needed = pooler('default_pool_size') + pooler('reserve_pool_size') + past;
+  const reserved = 3;
+  const most = numberIn('postgresql/irontrack.conf', /^max_connections = (\d+)$/m);
+  assert.ok(needed <= most - reserved, `${needed} of ${most} - ${reserved}`);
+
+  const [compose] = parseYaml('compose/compose.yaml');
+  const given = memberOf(memberOf(memberOf(compose, 'services'), 'pgbouncer'), 'environment');
+  for (const [name, value] of entriesOf(given)) {
+    if (/^\d+$/.test(String(value)) && !/^(LISTEN|MAX_PREPARED)/.test(name))
+      assert.equal(Number(value), pooler(name.toLowerCase()), name);
+  }
+});
+
+test('nginx takes events as fast as the largest tier may post them', () => {
+  const aSecond = numberIn('nginx/nginx.conf', /zone=events:\d+m rate=(\d+)r\/s;/);
+  assert.ok(aSecond * 60 >= Math.max(...Object.values(tiers).map((tier) => tier.eventsPerMinute)));
+  assert.match(read('nginx/nginx.conf'), /api\/events.*\{\n\s+limit_req zone=events /);
+});
+
+test('what nginx answers by itself is in the words of the table of problems', () => {
+  const answers = [...read('nginx/problems.conf').matchAll(/^\s+return (\d+) '(.*)';$/gm)];
+  const ofTheService = new Map<string, { status: number; title: string }>(Object.entries(problems));
+  const own: string[] = [];
+  for (const [, status, text = ''] of answers) {
+    const body: Record<string, unknown> = JSON.parse(text);
+    const code = String(body.code);
+    const { title } = ofTheService.get(code) ?? { title: own.push(code) > 0 ? body.title : '' };
+    const type = `urn:irontrack:problem:${code}`;
+    assert.deepEqual(body, {
+      ...{ detail: title, error: title, code, type, title, status: Number(status) },
+      instance: 'urn:irontrack:request:$own_request_id',
+    });
+    assert.equal(ofTheService.get(code)?.status ?? Number(status), Number(status), code);
+  }
+  assert.deepEqual(own, ['service-unreachable', 'service-timeout']);
 });
 
 test('what the files of deploy/ mount or copy exists', () => {
@@ -164,8 +221,8 @@ test('PostgreSQL takes every setting of its file', async () => {
   const sql = postgres({ ...database.connection, max: 1 });
   try {
     for (const [, name = '', value = ''] of lines) {
-      // It refuses a name that it does not know, and a value that the setting does not take.
-      await sql.unsafe(`alter system set ${name} = '${value}'`);
+      // It refuses a name that it does not know, and a value that the setting does not take. It is built without lz4.
+      await sql.unsafe(`alter system set ${name} = '${value === 'lz4' ? 'pglz' : value}'`);
     }
     const kept = await sql`select name from pg_file_settings where sourcefile like '%postgresql.auto.conf'`;
     assert.deepEqual(kept.map(({ name }) => String(name)).sort(), lines.map(([, name]) => name).sort());
@@ -179,7 +236,7 @@ test('the kernel knows every setting of its file', () => {
   const names = [...read('sysctl/60-irontrack.conf').matchAll(/^([\w.-]+) = /gm)].map(
     ([, name = '']) => name,
   );
-  assert.ok(names.length >= 10);
+  assert.ok(names.length >= 9);
   for (const name of names) {
     assert.ok(existsSync(join('/proc/sys', name.replaceAll('.', '/'))), name);
   }

@@ -43,6 +43,7 @@ export interface Nginx extends RunningProgram {
 /** Limits far above what a test or a load generator at one address sends. */
 export const withoutLimits: Readonly<Record<string, string>> = {
   'rate=200r/s': 'rate=1000000r/s',
+  'rate=2000r/s': 'rate=1000000r/s',
   'rate=5r/s': 'rate=1000000r/s',
   'limit_conn connections 200;': 'limit_conn connections 60000;',
 };
