@@ -13,15 +13,20 @@ export const workspaceArrows: Readonly<Record<string, readonly string[]>> = {
 /**
  * Single files that may be imported against the arrows, and by whom. The launchers ship inside the server package,
  * where the `irontrack` command needs them; the test runner starts one PostgreSQL for all test files,
- * and knows which of them run through a whole deployment.
+ * and knows which of them run through a whole deployment. What a test does for seconds and a measurement at length, such
+ * as the load of a soak, is with the test.
  */
 export const sharedFiles: Readonly<Record<string, readonly string[]>> = {
   'server/bin/pinned-node.mjs': ['tools', 'lab'],
   'server/bin/irontrack.mjs': ['tools'],
   'server/src/database/embedded.ts': ['tools'],
   'server/test/topology/contract-suite.ts': ['tools'],
+  'server/test/topology/deployment.ts': ['tools'],
   'server/test/topology/nginx.ts': ['tools'],
+  'server/test/topology/processes.ts': ['tools'],
   'server/test/topology/refusals.ts': ['tools'],
+  'server/test/topology/soak/load.ts': ['tools'],
+  'server/test/topology/soak/readings.ts': ['tools'],
 };
 
 /** The domains of the server in the order app.ts mounts them; each may call only those before it. */

@@ -12,9 +12,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { hash } from '@node-rs/argon2';
+import { descendants } from '../../server/test/topology/processes.ts';
 import { compareWithBare } from './beside-bare.ts';
 import { measureLists } from './lists.ts';
-import { descendants, enter, residentMb, type Serving, startServing, withServing } from './serving.ts';
+import { enter, residentMb, type Serving, startServing, withServing } from './serving.ts';
 import { describe } from './spread.ts';
 import { readThreadCpuMs, subtract } from './thread-cpu.ts';
 

@@ -21,7 +21,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { descendants, type Serving, type ServingOptions, startServing } from './serving.ts';
+import { descendants } from '../../server/test/topology/processes.ts';
+import { type Serving, type ServingOptions, startServing } from './serving.ts';
 import { readThreadCpuMs } from './thread-cpu.ts';
 
 const run = promisify(execFile);

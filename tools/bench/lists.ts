@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
+import { descendants } from '../../server/test/topology/processes.ts';
 import { compareWithBare } from './beside-bare.ts';
-import { descendants, enter, type Serving, withServing } from './serving.ts';
+import { enter, type Serving, withServing } from './serving.ts';
 import { describe } from './spread.ts';
 import { readThreadCpuMs } from './thread-cpu.ts';
 

@@ -10,7 +10,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import postgres from 'postgres';
-import { descendants, type Serving, startServing } from './serving.ts';
+import { descendants } from '../../server/test/topology/processes.ts';
+import { type Serving, startServing } from './serving.ts';
 import { readThreadCpuMs } from './thread-cpu.ts';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);

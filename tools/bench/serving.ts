@@ -1,11 +1,12 @@
 /** Starts the real service for a measurement: its own data folder, a free port, everything on but the limits. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { descendants } from '../../server/test/topology/processes.ts';
 
 const here = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -110,23 +111,6 @@ async function firstAnswer(
 /** The service's children are its PostgreSQL; theirs are the backends, which inherit nothing once they run. */
 function pinDatabase(pid: number, core: number): void {
   for (const process of descendants(pid)) execFileSync('taskset', ['-acp', String(core), String(process)]);
-}
-
-export function descendants(pid: number): number[] {
-  const children = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((candidate) => parentOf(candidate) === pid);
-  return children.flatMap((child) => [child, ...descendants(child)]);
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Resident memory of one process, MB. */

@@ -20,7 +20,8 @@ import {
   startNginx,
   withoutLimits,
 } from '../../server/test/topology/nginx.ts';
-import { descendants, type Serving, startServing } from './serving.ts';
+import { descendants } from '../../server/test/topology/processes.ts';
+import { type Serving, startServing } from './serving.ts';
 import { readThreadCpuMs } from './thread-cpu.ts';
 import { runWrk, type WrkRun } from './wrk.ts';
 

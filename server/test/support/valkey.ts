@@ -1,4 +1,4 @@
-/** A real Valkey or Redis, started by the test on a Unix socket and a free port, and what can be done to it. */
+/** A real Valkey or Redis on a Unix socket and a free port, and what can be done to it. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,6 +13,8 @@ export interface TestValkey {
   /** `redis://127.0.0.1:...`, for what has to go through a proxy. */
   tcpUrl: string;
   port: number;
+  /** Of the running process; 0 when there is none. */
+  pid(): number;
   /** Runs redis-cli and returns what it prints. */
   cli(...args: string[]): Promise<string>;
   signal(name: NodeJS.Signals): void;
@@ -20,6 +22,8 @@ export interface TestValkey {
   kill(): Promise<void>;
   /** Again, empty, at the same place. */
   start(): Promise<void>;
+  /** Ends it and removes its files. */
+  close(): Promise<void>;
 }
 
 const server = findProgram('valkey-server') ?? findProgram('redis-server');
@@ -30,14 +34,17 @@ export const valkeyIsMissing: string | false =
 
 /** @param settings further lines of its configuration, such as `{ requirepass: 'x' }` */
 export async function startValkey(settings: Readonly<Record<string, string>> = {}): Promise<TestValkey> {
+  const valkey = await openValkey(settings);
+  after(() => valkey.close());
+  return valkey;
+}
+
+/** The same outside of a test; the caller closes it. */
+export async function openValkey(settings: Readonly<Record<string, string>>): Promise<TestValkey> {
   const folder = mkdtempSync(join(tmpdir(), 'irontrack-valkey-'));
   const socket = join(folder, 'valkey.sock');
   const port = await freePort();
   let child: ChildProcess | undefined;
-  after(async () => {
-    await kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
 
   async function start(): Promise<void> {
     const options = { bind: '127.0.0.1', port, unixsocket: socket, save: '', appendonly: 'no', dir: folder };
@@ -71,14 +78,30 @@ export async function startValkey(settings: Readonly<Record<string, string>> = {
     return await promise;
   }
 
-  await start();
+  const endWithProcess = () => child?.kill('SIGKILL');
+  process.once('exit', endWithProcess);
+
+  async function close(): Promise<void> {
+    process.off('exit', endWithProcess);
+    await kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+
+  try {
+    await start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     url: `unix://${socket}`,
     tcpUrl: `redis://127.0.0.1:${port}`,
     port,
+    pid: () => child?.pid ?? 0,
     cli,
     signal: (name) => void child?.kill(name),
     kill,
     start,
+    close,
   };
 }

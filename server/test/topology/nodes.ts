@@ -17,10 +17,12 @@ export interface Node extends RunningProgram {
  *
  * @param folder its data and its socket; short, as the path of a socket has 107 bytes at most
  * @param environment beside what it takes to run behind nginx at all
+ * @param log takes its output; unset: memory
  */
 export async function startNode(
   folder: string,
   environment: Readonly<Record<string, string>>,
+  log?: string,
 ): Promise<Node> {
   const socket = join(folder, 'node.sock');
   const settings = {
@@ -34,9 +36,8 @@ export async function startNode(
     LOG_FORMAT: 'json',
     ...environment,
   };
-  const program = await startProgram(process.execPath, [main, 'serve'], settings, (output) =>
-    output.includes('Documentation:'),
-  );
+  const isReady = (output: string) => output.includes('Documentation:');
+  const program = await startProgram(process.execPath, [main, 'serve'], settings, isReady, log);
   return { ...program, socket };
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 
@@ -26,7 +26,7 @@ export function missingPrograms(packages: Readonly<Record<string, string>>): str
 
 export interface RunningProgram {
   pid: number;
-  /** What it has written to both outputs. */
+  /** What it has written to both outputs, as far as its log was not cut. */
   output(): string;
   isRunning(): boolean;
   signal(name: NodeJS.Signals): void;
@@ -48,26 +48,32 @@ process.once('exit', () => {
  * Starts a program and waits until it is ready.
  *
  * @param isReady asked every 20 ms, given what was written so far
+ * @param log a file that takes both outputs, for a program that writes more than belongs into memory. It may be cut
+ *   short while the program runs: all that is written is appended.
  */
 export async function startProgram(
   command: string,
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
   isReady: (output: string) => boolean | Promise<boolean>,
+  log?: string,
 ): Promise<RunningProgram> {
-  const child = spawn(command, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const outlet = log === undefined ? 'pipe' : openSync(log, 'a');
+  const child = spawn(command, args, { env: environment, stdio: ['ignore', outlet, outlet] });
+  if (typeof outlet === 'number') closeSync(outlet);
   running.add(child);
   const exited = once(child, 'exit');
   exited.catch(() => undefined);
   let written = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
       written += text;
     });
   }
+  const output = () => (log === undefined ? written : readFileSync(log, 'utf8'));
   const program: RunningProgram = {
     pid: child.pid ?? 0,
-    output: () => written,
+    output,
     isRunning: () => hasNotEnded(child),
     signal: (name) => void child.kill(name),
     async stop(name = 'SIGTERM') {
@@ -79,11 +85,11 @@ export async function startProgram(
     },
   };
   const deadline = performance.now() + startWithinMs;
-  while (!(await isReady(written))) {
-    assert.ok(hasNotEnded(child), `${command} ended instead of starting: ${written}`);
+  while (!(await isReady(output()))) {
+    assert.ok(hasNotEnded(child), `${command} ended instead of starting: ${output()}`);
     if (performance.now() > deadline) {
       await program.stop('SIGKILL');
-      assert.fail(`${command} does not start: ${written}`);
+      assert.fail(`${command} does not start: ${output()}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
