@@ -43,6 +43,7 @@ export const profile: LabCommand = {
         ...subject.target,
         seconds,
         signal: context.interrupted,
+        ...(subject.samplerCores === undefined ? {} : { samplerCores: subject.samplerCores }),
         ...(subject.load === undefined ? {} : { load: subject.load }),
       });
     } catch (error) {
@@ -90,6 +91,7 @@ interface Subject {
   name: string;
   target: ProfileTarget;
   load?: () => Promise<LoadDuringProfile>;
+  samplerCores?: string | null;
   close(): Promise<void>;
 }
 
@@ -137,6 +139,7 @@ async function openSubject(
         const run = await bench.measure({ durationS: seconds, ratePerS: load.ratePerS });
         return { answered: run.ok, seen: { kind: 'seconds', series: run.series } };
       },
+      samplerCores: load.generatorCores,
       close: () => bench.close(),
     };
   }

@@ -119,6 +119,7 @@ async function addProfile(
   const recorded = await recordProfile({
     pids: bench.pids(),
     seconds,
+    samplerCores: load.generatorCores,
     signal: context.interrupted,
     ...(inspectorUrl === undefined ? {} : { inspectorUrl }),
     async load() {

@@ -100,6 +100,11 @@ export async function pinProcess(pid: number, cores: string): Promise<void> {
   }
 }
 
+/** One thread alone. Where it cannot be, as when it has just ended, it stays where it is. */
+export async function pinThread(thread: number, cores: string): Promise<void> {
+  await run('taskset', ['-cp', cores, String(thread)]).catch(() => undefined);
+}
+
 /** "0-2,4" as [0, 1, 2, 4]; empty when it is no such list. */
 export function parseCores(list: string): number[] {
   const cores = new Set<number>();

@@ -175,15 +175,19 @@ function addCalls(
   for (const callee of node.children) addCalls(child, callee, byId, selfTimes, scale, cwd);
 }
 
+/** What the main thread used without a function: of it, what the samples did not see. */
+export const nativeName = 'native I/O';
+export const unseenName = 'seen by V8 as (idle)';
+
 function addNativeTime(main: FlameNode, unsampledUs: number): void {
   const at = main.children.findIndex((child) => child.name === program);
   const seen = at < 0 ? undefined : main.children.splice(at, 1)[0];
   const parts = [
     { ...emptyNode('seen by V8 as (program)', 'native'), selfUs: seen?.selfUs ?? 0 },
-    { ...emptyNode('seen by V8 as (idle)', 'native'), selfUs: Math.max(0, unsampledUs) },
+    { ...emptyNode(unseenName, 'native'), selfUs: Math.max(0, unsampledUs) },
   ];
   main.children.push({
-    ...emptyNode('native I/O', 'native'),
+    ...emptyNode(nativeName, 'native'),
     children: parts.filter((part) => part.selfUs > 0),
   });
 }

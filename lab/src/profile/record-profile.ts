@@ -1,6 +1,7 @@
 /** Profiles a running Node in a pass of its own: CPU samples, CPU by thread, and what its event loop saw. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exitStatus, LabError } from '../exit-status.ts';
+import { pinThread } from '../load/pinning.ts';
 import type { FlameNode, ProfileTable, Stall } from '../result/result.ts';
 import { readProcessCpuNs } from '../sample/cpu-time.ts';
 import { listThreads, readThreadName, readThreadTimes } from '../sample/proc.ts';
@@ -27,6 +28,12 @@ export type ProfileOptions = ProfileTarget & {
   hz?: number;
   /** Runs while the profile does; its seconds count from the moment it is called. */
   load?: () => Promise<LoadDuringProfile>;
+  /**
+   * Where V8's sampler shall run, as `taskset -c` takes it: not where the server does, if there is another core. It is a
+   * thread that waits for a core like any other: on one core it comes when the server has gone to sleep, and sees of
+   * requests of a quarter of a millisecond hardly one in five.
+   */
+  samplerCores?: string | null;
   /** Ends the profile early, with what it has. */
   signal?: AbortSignal;
 };
@@ -64,6 +71,7 @@ export async function recordProfile(options: ProfileOptions): Promise<RecordedPr
       interval: Math.round(1e6 / (options.hz ?? 1000)),
     });
     await inspector.call('Profiler.start');
+    if (isHere && typeof options.samplerCores === 'string') await moveSampler(pid, options.samplerCores);
     await forgetOptimizedCode(inspector);
     // Only now: V8 starts by listing every function it knows (50 ms in a large heap), and ends by listing its samples.
     const before = isHere ? readCpuByThread(pid) : null;
@@ -147,6 +155,15 @@ async function waitForLoad({
 async function forgetOptimizedCode(inspector: Inspector): Promise<void> {
   await inspector.call('Profiler.startPreciseCoverage', { callCount: false, detailed: false });
   await inspector.call('Profiler.stopPreciseCoverage');
+}
+
+/** The kernel cuts names off after 15 letters. */
+const samplerName = 'v8:ProfEvntProc';
+
+async function moveSampler(pid: number, cores: string): Promise<void> {
+  for (const thread of listThreads(pid)) {
+    if (readThreadName(pid, thread) === samplerName) await pinThread(thread, cores);
+  }
 }
 
 async function findTarget(target: ProfileTarget): Promise<InspectorTarget> {

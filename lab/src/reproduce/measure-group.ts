@@ -123,6 +123,7 @@ async function profileVariant(
   const recorded = await recordProfile({
     pids: bench.pids(),
     seconds: plan.profileS,
+    samplerCores: around.generatorCores,
     signal: interrupted,
     ...(inspectorUrl === undefined ? {} : { inspectorUrl }),
     async load() {
