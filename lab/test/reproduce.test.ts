@@ -7,7 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openExperimentDatabase } from '../experiments/auth/testing/experiment-database.ts';
-import { verdictWords } from '../src/reproduce/hypotheses.ts';
+import { verdictWords } from '../src/reproduce/finding.ts';
 import { countCells, estimateSeconds, makePlan } from '../src/reproduce/plan.ts';
 import { openCommandLine } from './support/command-line.ts';
 
@@ -72,6 +72,23 @@ suite('reproduce on a real database', () => {
     assert.match(ended.stderr, /measured already/);
     assert.doesNotMatch(ended.stderr, /starting/i);
     assert.equal(read('measured.jsonl'), before);
+  });
+
+  test('what another commit measured can be reported, but nothing is added to it', async () => {
+    const path = join(shell.folder, 'report', 'measured.jsonl');
+    const before = read('measured.jsonl');
+    const [head = '', ...rest] = before.trimEnd().split('\n');
+    const other = JSON.stringify({ ...JSON.parse(head), source: { sha: 'f'.repeat(40), dirty: false } });
+    writeFileSync(path, `${[other, ...rest].join('\n')}\n`);
+    const whole = await tiny();
+    assert.equal(whole.status, 0, whole.stderr);
+    assert.match(read('report.md'), /\| commit \| ffffffffffff \|/);
+    const less = rest.filter((line) => !/"variant":"parallel"/.test(line));
+    writeFileSync(path, `${[other, ...less].join('\n')}\n`);
+    const refused = await tiny();
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /another commit.*--fresh/);
+    writeFileSync(path, before);
   });
 
   test('an interruption keeps what is measured and leaves no service behind; the same command goes on', async () => {

@@ -1,7 +1,5 @@
 /** `irontrack-lab reproduce`: the study's experiment on this machine, from a baseline to our own server, and its report. */
-import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ExitStatus, exitStatus, LabError } from '../exit-status.ts';
@@ -10,18 +8,17 @@ import { canPin, readAllowedCores } from '../load/pinning.ts';
 import { loadBenchmarks } from '../micro/load-benchmarks.ts';
 import { runBenchmarks } from '../micro/run-benchmarks.ts';
 import { quoteCommand } from '../report/format-figures.ts';
+import { describeHead } from '../reproduce/experiment-head.ts';
 import { readFigures } from '../reproduce/figures.ts';
+import { lockFolder } from '../reproduce/folder-lock.ts';
 import { openGround } from '../reproduce/ground.ts';
 import { judgeHypotheses } from '../reproduce/hypotheses.ts';
 import { measureGroup } from '../reproduce/measure-group.ts';
 import { type Placement, placeAll } from '../reproduce/placement.ts';
 import { countCells, estimateSeconds, makePlan, type Plan } from '../reproduce/plan.ts';
 import { makeReport } from '../reproduce/report.ts';
-import { type Head, makeHead, openState, type State } from '../reproduce/state.ts';
+import { checkMayAdd, type Head, openState, type State } from '../reproduce/state.ts';
 import { writeMarkdown, writePage } from '../reproduce/write-report.ts';
-import { readMachine } from '../result/machine.ts';
-import { readSource } from '../result/source.ts';
-import { labVersion } from '../version.ts';
 import { folderOption } from './bench-options.ts';
 import type { LabCommand, LabContext, OptionValues } from './lab-command.ts';
 import { createNarrator } from './narrator.ts';
@@ -62,30 +59,41 @@ export const reproduce: LabCommand = {
       return exitStatus.ok;
     }
     const folder = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/reproduce');
-    const head = await describeHead(plan, place, databaseUrl, context);
+    const head = await describeHead(plan, place, databaseUrl);
     mkdirSync(folder, { recursive: true });
-    const state = openState(join(folder, 'measured.jsonl'), head, { isFresh: readFlag(values, 'fresh') });
-    const narrator = createNarrator(context);
-    narrator.say(describeBeginning(plan, state));
+    const unlock = lockFolder(folder);
     try {
+      const path = join(folder, 'measured.jsonl');
+      const state = openState(path, head, { isFresh: readFlag(values, 'fresh') });
       if (countDone(plan, state) < countCells(plan)) {
-        await measureAll(plan, state, { place, databaseUrl, folder, context, say: narrator.say });
+        checkMayAdd(state, path);
+        await measureRest(plan, state, head, { place, databaseUrl, folder, context });
+      } else {
+        context.stderr.write('All of it is measured already; --fresh begins again.\n');
       }
-    } catch (error) {
-      narrator.say('What was measured is kept: the same command goes on with the rest.');
-      throw error;
+      const report = resolve(context.cwd, readText(values, 'report') ?? folder);
+      return writeReport(plan, state, folder, report, context);
     } finally {
-      narrator.done();
+      unlock();
     }
-    return writeReport(
-      plan,
-      state,
-      folder,
-      resolve(context.cwd, readText(values, 'report') ?? folder),
-      context,
-    );
   },
 };
+
+async function measureRest(plan: Plan, state: State, head: Head, means: Omit<Means, 'say'>): Promise<void> {
+  const { say, done } = createNarrator(means.context);
+  say(describeBeginning(plan, state));
+  if (countDone(plan, state) > 0 && (state.head.source?.dirty === true || head.source?.dirty === true)) {
+    say('There are changes that are not committed: see to it that they are those of the first part.');
+  }
+  try {
+    await measureAll(plan, state, { ...means, say });
+  } catch (error) {
+    say('What was measured is kept: the same command goes on with the rest.');
+    throw error;
+  } finally {
+    done();
+  }
+}
 
 function readPlan(values: OptionValues): Plan {
   const plan = makePlan({ isQuick: readFlag(values, 'quick') });
@@ -128,35 +136,6 @@ async function readDatabaseUrl(values: OptionValues): Promise<string | undefined
     await checkTargetAddress(asHttp, { iOwnThisTarget: false });
   }
   return address;
-}
-
-async function describeHead(
-  plan: Plan,
-  place: Placement,
-  databaseUrl: string | undefined,
-  { cwd }: LabContext,
-): Promise<Head> {
-  const config = JSON.stringify([plan, place, databaseUrl ?? '']);
-  const fastify = createRequire(import.meta.url).resolve('fastify/package.json');
-  const manifest: unknown = JSON.parse(readFileSync(fastify, 'utf8'));
-  const isManifest = typeof manifest === 'object' && manifest !== null;
-  return makeHead({
-    labVersion,
-    startedAt: new Date().toISOString(),
-    configHash: createHash('sha256').update(config).digest('hex').slice(0, 16),
-    isQuick: plan.isQuick,
-    machine: readMachine(),
-    source: await readSource(cwd),
-    serverCores: place.server,
-    generatorCores: place.generator,
-    databaseCores: place.database,
-    versions: {
-      Node: process.versions.node,
-      OpenSSL: process.versions.openssl,
-      Fastify: isManifest ? String(Reflect.get(manifest, 'version')) : 'unknown',
-      lab: labVersion,
-    },
-  });
 }
 
 interface Means {
@@ -236,7 +215,7 @@ function writeReport(
     'irontrack-lab',
     ...context.args.filter((word) => word !== '--fresh'),
   ]);
-  const parts = makeReport({ figures, findings, command, finishedAt: new Date().toISOString() });
+  const parts = makeReport({ figures, findings, command });
   mkdirSync(folder, { recursive: true });
   const flames = join(measured, 'flames');
   if (folder !== measured && existsSync(flames)) cpSync(flames, join(folder, 'flames'), { recursive: true });
@@ -278,9 +257,8 @@ function describeMinutes(seconds: number): string {
 function describeBeginning(plan: Plan, state: State): string {
   const [done, all] = [countDone(plan, state), countCells(plan)];
   const left = describeMinutes(secondsLeft(plan, state));
-  if (done === 0) return `${all} measurements, about ${left}. Ctrl-C keeps what is measured.`;
-  return done === all
-    ? 'All of it is measured already; --fresh begins again.'
+  return done === 0
+    ? `${all} measurements, about ${left}. Ctrl-C keeps what is measured.`
     : `${done} of ${all} measurements are there; about ${left} for the rest.`;
 }
 

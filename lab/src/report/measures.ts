@@ -106,7 +106,8 @@ export function mergeRuns(runs: readonly RunMeasurement[]): RunMeasurement {
     ok,
     failures,
     statuses,
-    ratePerS: durationS > 0 ? ok / durationS : 0,
+    // Not ok / durationS: of a closed loop that would count what came after the time was over.
+    ratePerS: durationS > 0 ? sum((run) => run.ratePerS * run.durationS) / durationS : 0,
     deliveredShare: due > 0 ? sum((run) => run.deliveredShare * run.due) / due : 1,
     bytesIn: sum((run) => run.bytesIn),
     connectionsOpened: sum((run) => run.connectionsOpened),

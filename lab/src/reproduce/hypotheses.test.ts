@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pieceNames } from '../../experiments/auth/piece-names.ts';
-import { makeExampleRun } from '../report/example-results.ts';
 import { readMachine } from '../result/machine.ts';
-import type { FlameNode, MicroRow, RunMeasurement } from '../result/result.ts';
-import { readFigures } from './figures.ts';
-import { judgeHypotheses, type VerdictWord } from './hypotheses.ts';
+import { cpuOf, rateOf, readFigures } from './figures.ts';
+import type { VerdictWord } from './finding.ts';
+import { judgeHypotheses } from './hypotheses.ts';
 import { makePlan } from './plan.ts';
 import { makeReport } from './report.ts';
 import { makeHead, openState, type State } from './state.ts';
+import { addPieces, example, makePings, measure, profile, type Seen } from './testing/made-up-state.ts';
 import { writeMarkdown, writePage } from './write-report.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'irontrack-lab-verdicts-'));
@@ -35,55 +35,6 @@ function newState(): State {
     versions: { Node: '26' },
   });
   return openState(join(folder, `${files}.jsonl`), head, { isFresh: true });
-}
-
-const example: RunMeasurement = { ...makeExampleRun({ durationS: 1 }), series: [] };
-
-/** Three rounds that differ by a percent, on a machine that is slower in each. */
-function measure(state: State, group: string, variant: string, cpuUs: number, ratePerS = 100): void {
-  for (const round of [1, 2, 3]) {
-    const drift = 1 + round / 5;
-    const wobble = 1 + (round - 2) / 200;
-    const run = {
-      ...example,
-      cpuUsPerRequest: cpuUs * drift * wobble,
-      ratePerS: (ratePerS / drift) * wobble,
-    };
-    state.add({ kind: 'run', group, variant, round, run });
-  }
-}
-
-interface Seen {
-  /** CPU by function name. */
-  functions?: Readonly<Record<string, number>>;
-  stallMs?: number;
-  blockedShare?: number;
-}
-
-function profile(state: State, group: string, variant: string, seen: Seen): void {
-  const { functions = {}, stallMs, blockedShare = 0 } = seen;
-  const children = Object.entries(functions).map(([name, us]): FlameNode => {
-    return { name, where: 'a.ts:1', totalUs: us, selfUs: us, children: [] };
-  });
-  const stall = { startS: 0, lengthMs: stallMs ?? 0, requestsHurt: 1, stack: [] };
-  state.add({
-    kind: 'profile',
-    group,
-    variant,
-    table: { cpuS: 1, wallS: 1, functions: [], packages: [] },
-    stalls: stallMs === undefined ? [] : [stall],
-    blockedShare,
-    answered: 10,
-    flame: { name: 'all CPU', where: '', totalUs: 1000, selfUs: 0, children },
-  });
-}
-
-function addPieces(state: State, medians: Readonly<Record<string, number>>): void {
-  const rows = Object.entries(medians).map(([name, medianUs]): MicroRow => {
-    const row = { minUs: medianUs, maxUs: medianUs, meanUs: medianUs, stddevUs: 0, iqrUs: 0 };
-    return { name, medianUs, ...row, outliers: [0, 0], opsPerS: 1, rounds: 5, iterations: 1 };
-  });
-  state.add({ kind: 'pieces', rows });
 }
 
 function judge(state: State, number: number) {
@@ -113,6 +64,8 @@ test('signatures dominate only when they take more than the password', () => {
   expectVerdict(2, 'holds in part', signing(200, 700));
   expectVerdict(2, 'does not hold', signing(10, 950));
   expectVerdict(2, 'cannot tell', signing(10, 0));
+  // A second of samples, one a millisecond, does not tell these apart.
+  expectVerdict(2, 'cannot tell', signing(460, 440));
 });
 
 test('a contradiction is explained from the figures of the run', () => {
@@ -128,29 +81,27 @@ test('a contradiction is explained from the figures of the run', () => {
 });
 
 test('a hash on the loop blocks it when stalls show, and threads help when pings no longer wait', () => {
-  const pings = (p99Us: number): RunMeasurement => {
-    const response = {
-      ...example.response,
-      count: 1,
-      minUs: p99Us,
-      maxUs: p99Us,
-      meanUs: p99Us,
-      buckets: [],
+  const fill =
+    (before: Seen, after: Seen, p99: [number, number], pingsARun = 1000) =>
+    (state: State) => {
+      profile(state, 'signup', 'step-0', before);
+      profile(state, 'signup', 'step-1', after);
+      for (const [step, p99Us] of p99.entries())
+        for (const round of [1, 2, 3]) {
+          const run = makePings(p99Us * (1 + round / 5), pingsARun);
+          state.add({ kind: 'run', group: 'bystander', variant: `step-${step}`, round, run });
+        }
     };
-    const buckets: [number, number][] = [[Math.floor((Math.log2(p99Us) + 10) * 256), 1]];
-    return { ...example, steps: { ping: { ok: 1, failed: 0, response: { ...response, buckets } } } };
-  };
-  const fill = (before: Seen, after: Seen, p99: [number, number]) => (state: State) => {
-    profile(state, 'signup', 'step-0', before);
-    profile(state, 'signup', 'step-1', after);
-    for (const [step, p99Us] of p99.entries())
-      state.add({ kind: 'run', group: 'bystander', variant: `step-${step}`, round: 1, run: pings(p99Us) });
-  };
   const blocked = { stallMs: 150, blockedShare: 0.5 };
   expectVerdict(1, 'holds', fill(blocked, {}, [150_000, 3000]));
   expectVerdict(1, 'holds in part', fill(blocked, {}, [150_000, 120_000]));
   expectVerdict(1, 'holds in part', fill(blocked, { stallMs: 90, blockedShare: 0.4 }, [150_000, 3000]));
   expectVerdict(1, 'does not hold', fill({}, {}, [3000, 3000]));
+  // A stall that the hash had no part in.
+  expectVerdict(1, 'does not hold', fill({ ...blocked, stalledIn: 'walk' }, {}, [150_000, 3000]));
+  // Nobody signed up while it was looked at; too few pings for a P99.
+  expectVerdict(1, 'cannot tell', fill({ answered: 0 }, {}, [3000, 3000]));
+  expectVerdict(1, 'cannot tell', fill(blocked, {}, [150_000, 3000], 400));
 });
 
 test('keeping verified tokens counts when the CPU of a request falls beyond chance', () => {
@@ -164,6 +115,35 @@ test('keeping verified tokens counts when the CPU of a request falls beyond chan
   expectVerdict(3, 'holds in part', fill(30, 130, 0, 200));
   expectVerdict(3, 'holds in part', fill(130, 130, 0, 100));
   expectVerdict(3, 'does not hold', fill(130, 130, 100, 200));
+  // It fell, but by less than half of a verification: something else was saved.
+  expectVerdict(3, 'holds in part', fill(30, 130, 0, 180));
+});
+
+test('an interval that leaves both open is no verdict, for no hypothesis', () => {
+  const noisy = (group: string, variant: string, cpuUs: readonly number[]) => (state: State) => {
+    for (const [index, us] of cpuUs.entries()) {
+      const run = { ...example, cpuUsPerRequest: us };
+      state.add({ kind: 'run', group, variant, round: index + 1, run });
+    }
+  };
+  expectVerdict(3, 'cannot tell', (state) => {
+    addPieces(state, { [pieceNames.rsaVerify]: 30, [pieceNames.ed25519Verify]: 130 });
+    profile(state, 'me', 'step-5', { functions: { other: 900 } });
+    noisy('me', 'step-4', [200, 300, 150])(state);
+    noisy('me', 'step-5', [100, 290, 190])(state);
+  });
+  expectVerdict(4, 'cannot tell', (state) => {
+    const pieces = { [pieceNames.listWalk]: 110, [pieceNames.listStringify]: 60 };
+    addPieces(state, { ...pieces, [pieceNames.listCompiled]: 50 });
+    noisy('list', 'step-5', [300, 400, 200])(state);
+    noisy('list', 'step-6', [200, 420, 210])(state);
+  });
+  expectVerdict(5, 'cannot tell', (state) => {
+    measure(state, 'ping', 'quiet', 30);
+    measure(state, 'ping', 'logged', 50);
+    noisy('me', 'step-6', [60, 90, 40])(state);
+    noisy('me', 'me-logged', [90, 70, 80])(state);
+  });
 });
 
 test('the first pass dominates when it is the longer one and doing without it saves CPU', () => {
@@ -203,6 +183,34 @@ test('four lanes are worse when they give fewer sign-ins or take more CPU, whate
   expectVerdict(6, 'cannot tell', (state) => measure(state, 'lanes', 'lanes-1', 100, 20));
 });
 
+test('whole answers that every round counts alike are no certainty', () => {
+  const count = (state: State, variant: string, counted: number) => {
+    for (const round of [1, 2, 3]) {
+      const run = { ...example, durationS: 4, ok: counted + 4, ratePerS: counted / 4, cpuUsPerRequest: 100 };
+      state.add({ kind: 'run', group: 'lanes', variant, round, run });
+    }
+  };
+  expectVerdict(6, 'cannot tell', (state) => {
+    count(state, 'lanes-1', 16);
+    count(state, 'lanes-4', 16);
+  });
+  const state = newState();
+  count(state, 'lanes-1', 16);
+  count(state, 'lanes-4', 16);
+  const { low, high } = readFigures(plan, state).ratio('lanes', 'lanes-1', 'lanes-4', rateOf) ?? {};
+  assert.deepEqual([low?.toFixed(2), high?.toFixed(2)], ['0.80', '1.25']);
+});
+
+test('the halves of a round that was interrupted are not compared', () => {
+  const state = newState();
+  measure(state, 'statements', 'one-by-one', 100);
+  for (const round of [1, 2, 3]) {
+    const run = { ...example, startedAt: new Date(Date.parse(example.startedAt) + 3_600_000).toISOString() };
+    state.add({ kind: 'run', group: 'statements', variant: 'pipelined', round, run });
+  }
+  assert.equal(readFigures(plan, state).ratio('statements', 'one-by-one', 'pipelined', cpuOf), undefined);
+});
+
 test('sending both statements at once helped when one way is faster beyond chance', () => {
   const fill = (pipelined: number, parallel: number) => (state: State) => {
     measure(state, 'statements', 'one-by-one', 100, 1000);
@@ -223,7 +231,6 @@ test('a report names what fell short of its rate, and nothing measured becomes m
     figures,
     findings: judgeHypotheses(figures),
     command: 'npx irontrack-lab reproduce --folder <b>|*',
-    finishedAt: '2026-01-01T00:01:00Z',
   });
   const markdown = writeMarkdown(parts);
   assert.match(markdown, /^\* 0 baseline: Only 40 % of the requests due/m);

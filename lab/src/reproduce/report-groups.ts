@@ -1,11 +1,12 @@
 /** The part of the report that has the scorecard of each load, with its drawings. */
 
 import { parseCores } from '../load/pinning.ts';
+import { type Bar, drawBars } from '../report/bar-chart.ts';
 import { formatShare, formatShort, formatUs } from '../report/format-figures.ts';
 import { measureFacts } from '../report/measures.ts';
 import type { MeanInterval } from '../stats/mean-interval.ts';
+import { findIdleShare } from '../stats/busy-cores.ts';
 import { judgeSamples } from '../stats/stability.ts';
-import { type Bar, drawBars } from './charts.ts';
 import { type Cell, cpuOf, type Figures, rateOf, type Spread } from './figures.ts';
 import type { Group, Variant } from './plan.ts';
 import type { Part } from './report-part.ts';
@@ -47,11 +48,22 @@ export function describeGroup(figures: Figures, group: Group): Part[] {
     compare(first, each),
     compare(measured[index - 1] ?? each, each),
   ]);
-  const remarks = measured.flatMap(({ variant, cell }) =>
-    cell.faults.length === 0
-      ? []
-      : [`${variant.label}: ${cell.faults.map(({ sentence }) => sentence).join(' ')}`],
-  );
+  const remarks = measured.flatMap(({ variant, cell }) => {
+    const sentences = cell.faults.map(({ sentence }) => sentence);
+    const idle =
+      group.ratePerS === null
+        ? findIdleShare(
+            cell.runs.flatMap(({ lanes = [] }) => lanes),
+            serverCores,
+          )
+        : undefined;
+    if (idle !== undefined) {
+      sentences.push(
+        `Its cores were busy for only ${formatShare(idle)}: the load or its ${group.connections} connections were the limit, so it could do more; its CPU a request says how much.`,
+      );
+    }
+    return sentences.length === 0 ? [] : [`${variant.label}: ${sentences.join(' ')}`];
+  });
   return [
     { kind: 'heading', level: 3, text: group.title },
     { kind: 'table', columns, rows },

@@ -1,7 +1,7 @@
 /** The part of the report that says where the CPU went and when the event loop stood still. */
 import { formatCount, formatShare } from '../report/format-figures.ts';
-import { drawFlame } from './charts.ts';
-import { type Figures, longestStallMs, shareOfFunction } from './figures.ts';
+import { drawFlame } from './flame-chart.ts';
+import { type Figures, longestStallMs, shareOfFunction, shareSeen } from './figures.ts';
 import type { Group } from './plan.ts';
 import type { Part } from './report-part.ts';
 import type { ProfileLine } from './state.ts';
@@ -19,9 +19,10 @@ export function describeProfiles(figures: Figures, group: Group): Part[] {
     { kind: 'heading', level: 3, text: group.title },
     {
       kind: 'table',
-      columns: ['', ...names, 'stalls of 20 ms', 'longest', 'time in stalls'],
+      columns: ['', 'seen', ...names, 'stalls of 20 ms', 'longest', 'time in stalls'],
       rows: profiled.map(({ variant, profile }, index) => [
         variant.label,
+        formatShare(shareSeen(profile)),
         ...names.map((name) => formatOptional(shares[index]?.get(name))),
         formatCount(profile.stalls.length),
         profile.stalls.length === 0 ? '-' : `${longestStallMs(profile).toFixed(0)} ms`,

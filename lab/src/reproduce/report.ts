@@ -2,17 +2,18 @@
 import { steps } from '../../experiments/auth/steps.ts';
 import { formatCount, formatUs } from '../report/format-figures.ts';
 import type { Figures } from './figures.ts';
-import type { Finding } from './hypotheses.ts';
+import type { Finding } from './finding.ts';
+import type { Plan } from './plan.ts';
 import { describeGroup } from './report-groups.ts';
 import type { Part } from './report-part.ts';
 import { describeProfiles } from './report-profiles.ts';
+import { describeStudy } from './report-study.ts';
 
 export interface ReportInput {
   figures: Figures;
   findings: readonly Finding[];
   /** What makes this report again. */
   command: string;
-  finishedAt: string;
 }
 
 export function makeReport(input: ReportInput): Part[] {
@@ -28,23 +29,46 @@ export function makeReport(input: ReportInput): Part[] {
       rows: findings.map(({ number, title, verdict }) => [String(number), title, verdict]),
     },
     ...findings.flatMap(describeFinding),
+    ...describeStudy(figures),
     { kind: 'heading', level: 2, text: 'The scorecards' },
     {
       kind: 'text',
-      text: 'Times are counted from when a request was due. Over all rounds together; what stands in brackets is the 95 % interval over the rounds. "CPU" is the share of one core that the service took; "core" how busy a core of its own was with everything on it. What is said "against" is a ratio taken within each round. At the limit the times are those of an overload: the rate counts there. A P99 in brackets has under 1,500 samples and may be chance.',
+      text: 'Times are counted from when a request was due. Over all rounds together; what stands in brackets is the 95 % interval over the rounds. "CPU" is the share of one core that the service took; "core" how busy a core of its own was with everything on it. What is said "against" is a ratio taken within each round. A P99 in brackets has under 1,500 samples and may be chance.',
     },
+    {
+      kind: 'text',
+      text: 'To the limit means a closed loop: each connection asks again as soon as it is answered. The times are then those of an overload, and the rate counts: right answers before the time was over. What was under way then is done in part, which widens the interval of a ratio where there are few.',
+    },
+    { kind: 'text', text: describeFailures(figures) },
     ...figures.plan.groups.flatMap((group) => describeGroup(figures, group)),
     ...describePieces(figures),
     { kind: 'heading', level: 2, text: 'Where the CPU goes' },
     {
       kind: 'text',
-      text: 'From a pass of its own, since a profile costs CPU itself. In the columns are the pieces with all they call, and whose code used most by itself. Each drawing has a page beside it that can be searched and zoomed.',
+      text: 'From a pass of its own, since a profile costs CPU itself. In the columns are the pieces with all they call, and whose code used most by itself. "Seen" is how much of the CPU of the main thread the samples saw: the sampler is a thread that waits for a core like any other, and where it shares one, it comes late to short work. What it missed is in "native I/O", and every other share is too small by as much. Each drawing has a page beside it that can be searched and zoomed.',
     },
     ...figures.plan.groups.flatMap((group) => describeProfiles(figures, group)),
   ];
 }
 
-function describeRun({ figures, command, finishedAt }: ReportInput): Part[] {
+function describeFailures({ requests: { due, failed } }: Figures): string {
+  return failed === 0
+    ? `Not one of ${formatCount(due)} requests failed.`
+    : `${formatCount(failed)} of ${formatCount(due)} requests failed; where it was more than a few it stands below the table.`;
+}
+
+function describeProtocol({ rounds, runS, groups, warmupS, settleS }: Plan): string {
+  const longer = groups.flatMap(({ title, longer: times = 1 }) =>
+    times === 1 ? [] : [`${times} times that for "${title}"`],
+  );
+  return [
+    `${rounds} rounds, each variant once a round in alternating order, the others halted meanwhile`,
+    `runs of ${runS.other} s, of ${runS.hashing} s where passwords are hashed${longer.length === 0 ? '' : `, ${longer.join(', ')}`}`,
+    `${warmupS} s of load before the first, ${settleS} s before each`,
+  ].join('; ');
+}
+
+function describeRun({ figures, command }: ReportInput): Part[] {
   const { head, plan } = figures;
   const { machine, versions } = head;
   const cores = (list: string | null) => (list === null ? 'not pinned' : `core ${list}`);
@@ -71,7 +95,7 @@ function describeRun({ figures, command, finishedAt }: ReportInput): Part[] {
       isText: true,
       columns: ['', ''],
       rows: [
-        ['measured', `${head.startedAt} to ${finishedAt}`],
+        ['measured', `${head.startedAt} to ${figures.measuredUntil}`],
         [
           'machine',
           `${machine.cpu}, ${machine.cores} cores, ${formatCount(machine.memoryMb)} MB, ${machine.os} ${machine.kernel}`,
@@ -87,16 +111,13 @@ function describeRun({ figures, command, finishedAt }: ReportInput): Part[] {
           'placed',
           `service on ${cores(head.serverCores)}, PostgreSQL on ${cores(head.databaseCores)}, load on ${cores(head.generatorCores)}`,
         ],
-        [
-          'protocol',
-          `${plan.rounds} rounds, each variant once a round in alternating order, the others halted meanwhile; runs of ${plan.runS.other} s, of ${plan.runS.hashing} s where passwords are hashed`,
-        ],
+        ['protocol', describeProtocol(plan)],
       ],
     },
     { kind: 'list', items: steps.map(({ title, change }, step) => `${step} ${title}: ${change}`) },
     {
       kind: 'text',
-      text: 'Our own server is measured as it is, with its request log, metrics and revocation checks on, where the steps have no log unless told.',
+      text: 'Our own server is no step but the last row: it is measured as it is, with its request log, metrics and revocation checks on, where the steps have no log unless told. It hashes with another library (Argon2id in Rust), which takes less CPU than the one of OpenSSL in Node; it answers /ping and /me before Fastify sees them, and /me from what it keeps in memory; its list is a page of its catalog, kept as bytes, for those who are signed in.',
     },
   ];
 }

@@ -4,15 +4,7 @@ import { dirname } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { exitStatus, LabError } from '../exit-status.ts';
-import {
-  type FlameNode,
-  Machine,
-  MicroRow,
-  ProfileTable,
-  RunMeasurement,
-  Source,
-  Stall,
-} from '../result/result.ts';
+import { Machine, MicroRow, ProfileTable, RunMeasurement, Source, Stall } from '../result/result.ts';
 
 /** Raised when a line changes its meaning. */
 const stateVersion = 1;
@@ -44,6 +36,17 @@ const RunLine = Type.Object({
 });
 export type RunLine = Static<typeof RunLine>;
 
+/** A FlameNode. Not Type.Unsafe, which Value.Check refuses: then nothing with a profile in it could be read again. */
+const Flame = Type.Recursive((This) =>
+  Type.Object({
+    name: Type.String(),
+    where: Type.String(),
+    totalUs: Type.Number(),
+    selfUs: Type.Number(),
+    children: Type.Array(This),
+  }),
+);
+
 const ProfileLine = Type.Object({
   kind: Type.Literal('profile'),
   group: Type.String(),
@@ -52,7 +55,7 @@ const ProfileLine = Type.Object({
   stalls: Type.Array(Stall),
   blockedShare: Type.Number(),
   answered: Type.Integer(),
-  flame: Type.Unsafe<FlameNode>({ type: 'object' }),
+  flame: Flame,
 });
 export type ProfileLine = Static<typeof ProfileLine>;
 
@@ -66,6 +69,11 @@ type Line = Static<typeof Line>;
 
 export interface State {
   readonly head: Head;
+  /**
+   * What is another one now than when it was measured: the commit, say. A report may still be written, nothing may be
+   * added.
+   */
+  readonly differsIn: string | undefined;
   readonly runs: readonly RunLine[];
   readonly profiles: readonly ProfileLine[];
   readonly pieces: readonly MicroRow[];
@@ -79,25 +87,34 @@ export interface State {
 /**
  * Goes on with what is there, or begins.
  *
- * @throws LabError when what is there was measured with another plan, source or machine, or is no state
+ * @throws LabError when what is there was measured by another plan, or is no state
  */
 export function openState(path: string, head: Head, { isFresh }: { isFresh: boolean }): State {
   const kept = isFresh || !existsSync(path) ? undefined : readLines(path);
   if (kept === undefined) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `${JSON.stringify(head)}\n`);
-    return createState(path, head, []);
+    return createState(path, head, [], undefined);
   }
-  const differs = findDifference(kept.head, head);
-  if (differs !== undefined) {
-    throw fail(`${path} was measured with another ${differs}; use --fresh to begin again, or another --out.`);
+  if (kept.head.configHash !== head.configHash) {
+    throw fail(refuse(path, 'plan (--quick, --rounds, --duration, --only, --pin or --database)'));
   }
   // Half a line is what a kill in the middle of a write leaves.
   truncateSync(path, kept.goodBytes);
-  return createState(path, kept.head, kept.lines);
+  const differsIn = findDifference(kept.head, head);
+  return createState(path, kept.head, kept.lines, differsIn);
 }
 
-function createState(path: string, head: Head, lines: readonly Line[]): State {
+/** @throws LabError when what is measured now would not belong to what is there */
+export function checkMayAdd({ differsIn }: State, path: string): void {
+  if (differsIn !== undefined) throw fail(refuse(path, differsIn));
+}
+
+function refuse(path: string, what: string): string {
+  return `${path} was measured with another ${what}; use --fresh to begin again, or another --folder.`;
+}
+
+function createState(path: string, head: Head, lines: readonly Line[], differsIn: string | undefined): State {
   const runs: RunLine[] = [];
   const profiles: ProfileLine[] = [];
   const pieces: MicroRow[] = [];
@@ -111,6 +128,7 @@ function createState(path: string, head: Head, lines: readonly Line[]): State {
   for (const line of lines) take(line);
   return {
     head,
+    differsIn,
     runs,
     profiles,
     pieces,
@@ -128,15 +146,16 @@ function createState(path: string, head: Head, lines: readonly Line[]): State {
 /** What makes two measurements no parts of one experiment. */
 function findDifference(kept: Head, now: Head): string | undefined {
   if (kept.labVersion !== now.labVersion) return 'version of the lab';
-  if (kept.configHash !== now.configHash) return 'plan (--quick, --pin or --database)';
   if (kept.machine.fingerprint !== now.machine.fingerprint) return 'machine';
   if (kept.machine.node !== now.machine.node) return 'Node';
   return kept.source?.sha === now.source?.sha ? undefined : 'commit';
 }
 
-function readLines(path: string): { head: Head; lines: Line[]; goodBytes: number } {
+/** Undefined when it was killed before its first line was whole. */
+function readLines(path: string): { head: Head; lines: Line[]; goodBytes: number } | undefined {
   const text = readFileSync(path, 'utf8');
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  if (whole === '' && '{"kind":"head",'.startsWith(text.slice(0, 15))) return undefined;
   const [first, ...rest] = whole
     .split('\n')
     .filter((line) => line !== '')

@@ -208,7 +208,7 @@ export type Target = Static<typeof Target>;
 
 /** Why a figure may not be believed; empty is valid. */
 export const Fault = Type.Object({
-  /** rate, errors, unstable, lag, samples, noise, target, canary. */
+  /** rate, errors, unstable, lag, samples, noise, target, canary, idle. */
   kind: Type.String(),
   /** One sentence for people. */
   sentence: Type.String(),

@@ -1,49 +1,7 @@
-/** The drawings of the report as SVG files: bars with their intervals, and flame graphs that need no script. */
-import { formatTick } from '../report/format-figures.ts';
+/** Flame graphs of the report as SVG files that need no script. */
 import { escapeXml } from '../report/markup.ts';
-import { type Axis, drawAxes, type Frame, niceTicks, placeX, wrapSvg } from '../report/svg-plot.ts';
+import { type Frame, wrapSvg } from '../report/svg-plot.ts';
 import type { FlameNode } from '../result/result.ts';
-
-export interface Bar {
-  label: string;
-  value: number;
-  /** Drawn as a whisker. */
-  low?: number;
-  high?: number;
-  /** Stands out: our own server. */
-  isOwn: boolean;
-}
-
-const rowHeight = 26;
-
-/** One bar a variant, from zero. */
-export function drawBars(title: string, unit: string, bars: readonly Bar[]): string {
-  const most = Math.max(...bars.map(({ value, high }) => Math.max(value, high ?? 0)), 1e-9) * 1.05;
-  const frame: Frame = {
-    width: 720,
-    height: 76 + bars.length * rowHeight,
-    left: 190,
-    right: 24,
-    top: 28,
-    bottom: 42,
-  };
-  const x: Axis = { label: unit, min: 0, max: most, ticks: niceTicks(0, most) };
-  const toX = placeX(frame, x);
-  const rows = bars.map(({ label, value, low, high, isOwn }, index) => {
-    const y = frame.top + 6 + index * rowHeight;
-    const style = isOwn ? 's2' : 's1';
-    const whisker =
-      low === undefined || high === undefined
-        ? ''
-        : `<line class="axis" x1="${toX(Math.max(0, low))}" x2="${toX(high)}" y1="${y + 8}" y2="${y + 8}" stroke-width="2"/>`;
-    return `<text class="ink" x="${frame.left - 8}" y="${y + 13}" text-anchor="end">${escapeXml(label)}</text><rect class="${style}" x="${toX(0)}" y="${y}" width="${Math.max(1, toX(value) - toX(0))}" height="16" opacity="0.75"><title>${escapeXml(`${label}: ${formatTick(value)} ${unit}`)}</title></rect>${whisker}`;
-  });
-  const heading = `<text class="title" x="0" y="14">${escapeXml(title)}</text>`;
-  const spoken = bars.map(({ label, value }) => `${label} ${formatTick(value)}`).join('; ');
-  return wrapSvg(frame, `${title}, ${unit}: ${spoken}`, heading + drawAxes(frame, x) + rows.join(''), {
-    standalone: true,
-  });
-}
 
 const flameWidth = 960;
 const frameHeight = 17;
