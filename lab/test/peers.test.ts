@@ -20,6 +20,10 @@ suite('the service beside its peers', () => {
     assert.equal(ended.status, 0, ended.stderr);
     const report = readFileSync(join(shell.folder, 'peers.md'), 'utf8');
     assert.match(report, /\| express \| bcrypt, 10 rounds \| express \d+\.\d+\.\d+, passport \d/);
+    assert.match(report, /^Before you quote it:$/m);
+    const charts = [...report.matchAll(/\]\(([\w-]+\.svg)\)/g)].map(([, name = '']) => name);
+    assert.equal(charts.length, 2);
+    for (const name of charts) assert.match(readFileSync(join(shell.folder, name), 'utf8'), /^<svg /);
     const sections = report.split(/^### /m).slice(1);
     assert.deepEqual(
       sections.map((section) => section.split(',')[0]),

@@ -37,6 +37,8 @@ suite('our server on several runtimes', () => {
     const report = readFileSync(join(shell.folder, 'runtimes.md'), 'utf8');
     assert.match(report, /^## 1 worker, behind nginx over TLS and a Unix socket$/m);
     assert.doesNotMatch(report, /did not start/);
+    assert.match(report, /^## Which to choose when$/m);
+    assert.match(report, /, nginx\/\d+\.\d+/);
     assert.match(report, /\| node-20 \| 20\.\d+\.\d+ \|/);
     const [, fullRate = '', fixedRate = ''] = report.split(/^### /m);
     for (const section of [fullRate, fixedRate]) {

@@ -1,10 +1,10 @@
 /** `irontrack-lab peers`: the service beside what a team would otherwise take, on the same machine and database. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exitStatus, LabError } from '../exit-status.ts';
-import { canPin, planCores, readAllowedCores } from '../load/pinning.ts';
+import { type CorePlan, canPin, planCores, readAllowedCores } from '../load/pinning.ts';
 import { openScratchPostgres, type ScratchPostgres } from '../load/scratch-postgres.ts';
 import {
   compareServices,
@@ -16,14 +16,18 @@ import {
 } from '../peers/compare-services.ts';
 import { installPeer, readVersions } from '../peers/install.ts';
 import { peers as knownPeers, type PasswordSettings, type Peer } from '../peers/peer.ts';
-import { renderServicesReport, type ServicesReport } from '../peers/services-report.ts';
+import type { ServicesReport } from '../peers/services-report.ts';
+import { writeServicesReport } from '../peers/write-services-report.ts';
+import { quoteCommand } from '../report/format-figures.ts';
 import { readMachine } from '../result/machine.ts';
+import { readSource } from '../result/source.ts';
 import type { LabCommand, LabContext, OptionValues } from './lab-command.ts';
 import { createNarrator } from './narrator.ts';
 import { readChoices, readNumber, readSeconds, readText } from './option-values.ts';
 
 const scenarios = fileURLToPath(new URL('../../peers/', import.meta.url));
-const irontrack = fileURLToPath(new URL('../../../server/bin/irontrack.mjs', import.meta.url));
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+const irontrack = join(repository, 'server/bin/irontrack.mjs');
 
 export const peers: LabCommand = {
   summary: 'Measure the service beside better-auth, Express with Passport, and FastAPI, in alternation.',
@@ -43,7 +47,11 @@ export const peers: LabCommand = {
     duration: { type: 'string', short: 't', help: 'Length of a run, such as 4s. Default 4s.' },
     pin: { type: 'string', help: 'auto, off, or server=0,generator=1: cores of each. Default auto.' },
     folder: { type: 'string', help: 'Where the services are installed. Default .irontrack-lab/peers.' },
-    out: { type: 'string', short: 'o', help: 'Markdown report. Default .irontrack-lab/peers.md.' },
+    out: {
+      type: 'string',
+      short: 'o',
+      help: 'Markdown report, its charts beside it. Default .irontrack-lab/peers.md.',
+    },
   },
   async run(_positionals, values, context) {
     if (!existsSync(irontrack)) {
@@ -78,12 +86,12 @@ export const peers: LabCommand = {
     const refusals: { service: string; section: string; reason: string }[] = [];
     const report: ServicesReport = {
       title: 'The same asked of what else a team would take',
-      method:
-        'Each service in one process on the core of the server, the load on the other, PostgreSQL on both.',
+      method: describePlaces(cores),
       startedAt,
       machine: readMachine(),
+      source: await readSource(repository),
       database: database.version,
-      command: `npx irontrack-lab ${context.args.join(' ')}`,
+      command: quoteCommand(['npx', 'irontrack-lab', ...context.args]),
       rounds,
       runS,
       facts: ['passwords, when left to its guides', 'versions'],
@@ -91,6 +99,7 @@ export const peers: LabCommand = {
         name,
         facts: [ownHash, versions.join(', ') || 'this repository'],
       })),
+      caveats: [...caveats, ...cores.faults.map(({ sentence }) => sentence)],
       runs,
       refusals,
     };
@@ -110,8 +119,7 @@ export const peers: LabCommand = {
           say: narrator.say,
           onRun(run) {
             runs.push(run);
-            // What was measured stays, whatever becomes of the rest.
-            write(out, renderServicesReport(report));
+            writeServicesReport(out, report);
           },
           onRefusal: (service, reason) => refusals.push({ service, section, reason }),
         });
@@ -121,14 +129,30 @@ export const peers: LabCommand = {
       await database.close();
       rmSync(scratch, { recursive: true, force: true });
     }
-    const text = renderServicesReport(report);
-    write(out, text);
+    const text = writeServicesReport(out, report);
     context.stdout.write(`${text}\nReport: ${out}\n`);
     return refusals.length > 0 || runs.some(({ failed, due }) => failed > due / 100)
       ? exitStatus.notDelivered
       : exitStatus.ok;
   },
 };
+
+/** What is not the same for all, and what is: the reader judges. */
+const caveats: readonly string[] = [
+  'The same for all: one process, a pool of 10 connections, a database of its own in one PostgreSQL with its default settings and durable commits, `NODE_ENV=production`, no limits on attempts.',
+  'irontrack runs as it comes: request log, metrics, security headers and revocation checks are on. The others write no log of requests; that of uvicorn is switched off.',
+  'Who is signed in: irontrack answers from what it has verified and looked up before, and refuses what was revoked at once. better-auth answers from its signed cookie cache without asking its database, and lets a revoked session in until that cookie is renewed. Express and FastAPI verify a token (HS256) and ask PostgreSQL each time; as built here they revoke nothing.',
+  'Sign-in: irontrack and better-auth store a session, which is a commit. Express and FastAPI sign a token and write nothing.',
+  'Passwords: irontrack computes Argon2id by a library in Rust (@node-rs/argon2), as many at a time as it has cores; the others have the reference library in C, or bcrypt or scrypt. With equal parameters the CPU of a request is nearly all hash: what it shows is the library, not the framework.',
+  'Who is signed in is asked in the first section alone: how passwords are hashed changes nothing for it.',
+  'The load waits by timers, up to a millisecond late, and that is in every time: it makes short times look more alike than they are.',
+];
+
+function describePlaces({ server, generator }: CorePlan): string {
+  return server === null || generator === null
+    ? 'Each service in one process; nothing is pinned to cores.'
+    : `Each service in one process on core ${server}, the load on core ${generator}, PostgreSQL on any.`;
+}
 
 const sectionTitles: Readonly<Record<PasswordSettings, string>> = {
   own: 'Each as its guides recommend',
@@ -202,9 +226,4 @@ function estimateMinutes(
 
 function namesOf(list: readonly Peer[]): string[] {
   return list.map(({ name }) => name);
-}
-
-function write(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
 }

@@ -1,15 +1,19 @@
 /** `irontrack-lab runtimes`: our server on several runtimes, with one and two workers, direct and behind nginx. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exitStatus, LabError } from '../exit-status.ts';
-import { canPin, planCores, readAllowedCores } from '../load/pinning.ts';
+import { type CorePlan, canPin, planCores, readAllowedCores } from '../load/pinning.ts';
 import { openScratchPostgres, type ScratchPostgres } from '../load/scratch-postgres.ts';
 import { compareServices, type ReadyService, type ServiceRun, tasks } from '../peers/compare-services.ts';
-import { renderServicesReport, type ServicesReport } from '../peers/services-report.ts';
+import type { ServicesReport } from '../peers/services-report.ts';
+import { writeServicesReport } from '../peers/write-services-report.ts';
+import { quoteCommand } from '../report/format-figures.ts';
 import { readMachine } from '../result/machine.ts';
+import { readSource } from '../result/source.ts';
+import { chooseRuntimes, type Setting } from '../runtimes/choose-runtime.ts';
 import { copyAsJavaScript } from '../runtimes/javascript-copy.ts';
 import { installRuntime, runtimes as knownRuntimes, type Runtime } from '../runtimes/runtime.ts';
 import type { LabCommand, LabContext } from './lab-command.ts';
@@ -19,9 +23,6 @@ import { readChoices, readNumber, readSeconds, readText } from './option-values.
 const checkout = fileURLToPath(new URL('../../../', import.meta.url));
 const scenarios = fileURLToPath(new URL('../../peers/', import.meta.url));
 const nginxTemplate = fileURLToPath(new URL('../../runtimes/nginx.conf', import.meta.url));
-
-/** How a client reaches the server. */
-type Path = 'direct' | 'nginx';
 
 /** Only what no password is hashed for: hashing is native code, the same on all of them. */
 const measured = tasks.filter(({ hashes }) => !hashes);
@@ -51,7 +52,11 @@ export const runtimes: LabCommand = {
       help: 'auto, off, or server=0,generator=1: cores of each. Default off: two workers want two.',
     },
     folder: { type: 'string', help: 'Where the runtimes are installed. Default .irontrack-lab/runtimes.' },
-    out: { type: 'string', short: 'o', help: 'Markdown report. Default .irontrack-lab/runtimes.md.' },
+    out: {
+      type: 'string',
+      short: 'o',
+      help: 'Markdown report, its charts beside it. Default .irontrack-lab/runtimes.md.',
+    },
   },
   async run(_positionals, values, context) {
     const narrator = createNarrator(context);
@@ -64,7 +69,11 @@ export const runtimes: LabCommand = {
     const cores = planCores(readAllowedCores(), readText(values, 'pin') ?? 'off', { canPin: canPin() });
     const folder = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/runtimes');
     const out = resolve(context.cwd, readText(values, 'out') ?? '.irontrack-lab/runtimes.md');
-    if (paths.includes('nginx')) requireNginx();
+    if (!existsSync(join(checkout, 'server/src/main.ts'))) {
+      throw new LabError(exitStatus.tool, 'The runtimes run the service: use a checkout of both.');
+    }
+    const nginx = paths.includes('nginx') ? readNginxVersion() : undefined;
+    const settings = counts.flatMap((workers) => paths.map((path) => makeSetting(workers, path)));
     const { environment, interrupted } = context;
     const started = new Date();
     const scratch = mkdtempSync(join(tmpdir(), 'irontrack-lab-runtimes-'));
@@ -87,11 +96,12 @@ export const runtimes: LabCommand = {
       const refusals: { service: string; section: string; reason: string }[] = [];
       const report: ServicesReport = {
         title: 'Our server on several runtimes',
-        method: 'Server, PostgreSQL, nginx where there is one, and the load share all cores unless pinned.',
+        method: describePlaces(cores),
         startedAt: started.toISOString(),
         machine: readMachine(),
-        database: database.version,
-        command: `npx irontrack-lab ${context.args.join(' ')}`,
+        source: await readSource(checkout),
+        database: nginx === undefined ? database.version : `${database.version}, ${nginx}`,
+        command: quoteCommand(['npx', 'irontrack-lab', ...context.args]),
         rounds,
         runS,
         facts: ['version', 'runs'],
@@ -99,51 +109,68 @@ export const runtimes: LabCommand = {
           name,
           facts: [version, strips ? 'our TypeScript as it is' : 'a copy without types, and what it lacks'],
         })),
+        caveats: [...caveats, ...cores.faults.map(({ sentence }) => sentence)],
+        conclude: (all) => chooseRuntimes(all, settings),
         runs,
         refusals,
       };
       try {
-        for (const workers of counts) {
-          for (const path of paths) {
-            const section = `${workers} ${workers === 1 ? 'worker' : 'workers'}, ${path === 'nginx' ? 'behind nginx over TLS and a Unix socket' : 'direct'}`;
-            await compareServices({
-              services: await prepare(
-                starts,
-                { workers, path: path === 'nginx' ? 'nginx' : 'direct' },
-                database,
-                scratch,
-                context,
-              ),
-              section,
-              tasks: measured,
-              rounds,
-              runS,
-              cores,
-              scenarios,
-              cwd: context.cwd,
-              interrupted,
-              say: narrator.say,
-              onRun(run) {
-                runs.push(run);
-                write(out, renderServicesReport(report));
-              },
-              onRefusal: (service, reason) => refusals.push({ service, section, reason }),
-            });
-          }
+        for (const setting of settings) {
+          const { section } = setting;
+          await compareServices({
+            services: await prepare(starts, setting, database, scratch, context),
+            section,
+            tasks: measured,
+            rounds,
+            runS,
+            cores,
+            scenarios,
+            cwd: context.cwd,
+            interrupted,
+            say: narrator.say,
+            onRun(run) {
+              runs.push(run);
+              writeServicesReport(out, report);
+            },
+            onRefusal: (service, reason) => refusals.push({ service, section, reason }),
+          });
         }
       } finally {
         narrator.done();
         await database.close();
       }
-      const text = renderServicesReport(report);
-      write(out, text);
+      const text = writeServicesReport(out, report);
       context.stdout.write(`${text}\nReport: ${out}\n`);
-      return runs.some(({ failed, due }) => failed > due / 100) ? exitStatus.notDelivered : exitStatus.ok;
+      return refusals.length > 0 || runs.some(({ failed, due }) => failed > due / 100)
+        ? exitStatus.notDelivered
+        : exitStatus.ok;
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }
   },
 };
+
+/** What is not the same for all, and what none of it shows. */
+const caveats: readonly string[] = [
+  'Asked is who is signed in, of 4 users: nothing is hashed, and after the first requests nothing is read from PostgreSQL. What differs is how each runtime does HTTP, sockets and JavaScript, not its databases.',
+  'Node 20 strips no types, so it runs a copy in JavaScript with the few functions that it lacks. What is measured begins after the start.',
+  'MB and CPU are those of all processes of the service together: supervisor, workers, and nginx where there is one.',
+  'nginx speaks TLS 1.3 with a P-256 key, keeps connections open and writes no log; the service writes its own.',
+  'The load waits by timers, up to a millisecond late, and that is in every time.',
+];
+
+function describePlaces({ server, generator }: CorePlan): string {
+  return server === null || generator === null
+    ? 'Server, PostgreSQL, nginx where there is one, and the load share all cores.'
+    : `Server and nginx on core ${server}, the load on core ${generator}, PostgreSQL on any.`;
+}
+
+function makeSetting(workers: number, path: string): Setting {
+  const who = workers === 1 ? '1 worker' : `${workers} workers`;
+  return path === 'nginx'
+    ? { section: `${who}, behind nginx over TLS and a Unix socket`, workers, path: 'nginx' }
+    : { section: `${who}, direct`, workers, path: 'direct' };
+}
 
 interface Start {
   runtime: Runtime;
@@ -159,7 +186,7 @@ function writeStart(runtime: Runtime, program: string, scratch: string): string 
 
 async function prepare(
   starts: readonly Start[],
-  { workers, path }: { workers: number; path: Path },
+  { workers, path }: Setting,
   database: ScratchPostgres,
   scratch: string,
   { environment }: LabContext,
@@ -210,18 +237,12 @@ function writeNginx(folder: string, socket: string): string {
   return `sed "s/PORT/{port}/" '${template}' > '${config}'; (${wait}; exec nginx -e '${folder}/error.log' -c '${config}')`;
 }
 
-function requireNginx(): void {
-  try {
-    execFileSync('nginx', ['-v'], { stdio: 'ignore' });
-  } catch {
-    throw new LabError(
-      exitStatus.tool,
-      'There is no nginx here: install it (Debian: apt-get install nginx-light), or leave it out with --paths direct.',
-    );
-  }
-}
-
-function write(path: string, text: string): void {
-  if (!existsSync(dirname(path))) mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
+/** @returns such as "nginx/1.22.1" */
+function readNginxVersion(): string {
+  const { status, stderr } = spawnSync('nginx', ['-v'], { encoding: 'utf8' });
+  if (status === 0) return /nginx\/\S+/.exec(stderr)?.[0] ?? 'nginx';
+  throw new LabError(
+    exitStatus.tool,
+    'There is no nginx here: install it (Debian: apt-get install nginx-light), or leave it out with --paths direct.',
+  );
 }

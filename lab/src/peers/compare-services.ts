@@ -1,9 +1,13 @@
 /** Drives several services in turn, the others halted meanwhile, and keeps what each run showed. */
 import { join } from 'node:path';
 import { LabError } from '../exit-status.ts';
-import type { CorePlan } from '../load/pinning.ts';
+import { type CorePlan, parseCores } from '../load/pinning.ts';
+import { judgeRun } from '../load/protocol.ts';
 import { openSide, type Side } from '../load/side.ts';
-import type { LoadShape, RunMeasurement } from '../result/result.ts';
+import { formatShare } from '../report/format-figures.ts';
+import { countFailures } from '../report/measures.ts';
+import type { Fault, LoadShape, RunMeasurement } from '../result/result.ts';
+import { findIdleShare } from '../stats/busy-cores.ts';
 import { decodeHistogram } from '../stats/histogram.ts';
 
 /** What is asked of each of them, and how hard. */
@@ -37,14 +41,22 @@ export interface ServiceRun {
   /** Title of what was compared: the same settings for all. */
   section: string;
   task: Task;
+  /** From 0; runs of one round followed each other, so that their ratio leaves out what drifts. */
+  round: number;
+  /** Right answers before the time was over, a second. */
   ratePerS: number;
   due: number;
+  /** Right answers, those that came after the time was over included. */
+  ok: number;
   failed: number;
-  meanUs: number;
-  p90Us: number;
-  p99Us: number;
+  /** Times are null when nobody got a right answer. */
+  meanUs: number | null;
+  p90Us: number | null;
+  p99Us: number | null;
   cpuUsPerRequest: number | null;
   rssMb: number | null;
+  /** Why it may not be believed. */
+  faults: readonly Fault[];
 }
 
 /** A service that is installed and may be started. */
@@ -98,7 +110,8 @@ export async function compareServices(options: CompareOptions): Promise<void> {
         for (const { name, side } of [...sides.slice(first), ...sides.slice(0, first)]) {
           options.interrupted.throwIfAborted();
           const run = await side.measure(phase);
-          options.onRun(summarizeRun(name, options.section, task, run));
+          const what = { service: name, section: options.section, task, round };
+          options.onRun(summarizeRun(what, run, options.cores));
         }
       }
     } finally {
@@ -148,20 +161,42 @@ function openService(ready: ReadyService, task: Task, options: CompareOptions): 
   });
 }
 
-function summarizeRun(service: string, section: string, task: Task, run: RunMeasurement): ServiceRun {
-  const response = decodeHistogram(run.response);
+/** Share of wrong or missing answers from which a run is no figure. */
+const mostErrors = 0.01;
+
+function summarizeRun(
+  what: Pick<ServiceRun, 'service' | 'section' | 'task' | 'round'>,
+  run: RunMeasurement,
+  cores: CorePlan,
+): ServiceRun {
+  const { ratePerS } = what.task;
+  const { response, ok, due, cpuUsPerRequest = null } = run;
+  const histogram = decodeHistogram(response);
+  const at = (share: number) => (ok === 0 ? null : histogram.percentileUs(share));
   const memory = (run.lanes ?? []).map(({ rssMb }) => rssMb);
+  const loop = ratePerS === null ? 'closed' : 'open';
   return {
-    service,
-    section,
-    task,
+    ...what,
     ratePerS: run.ratePerS,
-    due: run.due,
-    failed: Object.values(run.failures).reduce((sum, count) => sum + count, 0),
-    meanUs: run.response.meanUs,
-    p90Us: response.percentileUs(0.9),
-    p99Us: response.percentileUs(0.99),
-    cpuUsPerRequest: run.cpuUsPerRequest ?? null,
+    due,
+    ok,
+    failed: countFailures(run),
+    meanUs: ok === 0 ? null : response.meanUs,
+    p90Us: at(0.9),
+    p99Us: at(0.99),
+    cpuUsPerRequest,
     rssMb: memory.length === 0 ? null : Math.max(...memory),
+    faults: [
+      // Whether there are samples enough for a P99 is asked of all rounds together.
+      ...judgeRun(run, { loop, ratePerS }, mostErrors).filter(({ kind }) => kind !== 'samples'),
+      ...(loop === 'closed' ? describeIdle(run, cores) : []),
+    ],
   };
+}
+
+function describeIdle({ lanes = [] }: RunMeasurement, { server }: CorePlan): Fault[] {
+  const idle = server === null ? undefined : findIdleShare(lanes, parseCores(server));
+  if (idle === undefined) return [];
+  const sentence = `The core of the service was busy for only ${formatShare(idle)}: the load was the limit, so it could do more.`;
+  return [{ kind: 'idle', sentence, weight: 'doubt' }];
 }

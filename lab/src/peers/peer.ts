@@ -69,7 +69,7 @@ export const peers: readonly Peer[] = [
     parts: [...fastapiParts, 'uvicorn', 'uvloop', 'httptools'],
     ownHash: 'Argon2id, 64 MiB, 3 passes, 4 lanes',
     command: ({ folder }) =>
-      `cd '${folder}' && exec venv/bin/uvicorn app:app --port {port} --no-access-log --log-level warning`,
+      `cd '${folder}' && exec venv/bin/uvicorn app:app --port {port} --loop uvloop --http httptools --no-access-log --log-level warning`,
   },
   {
     name: 'fastapi-granian',
@@ -78,6 +78,6 @@ export const peers: readonly Peer[] = [
     parts: [...fastapiParts, 'granian', 'uvloop'],
     ownHash: 'Argon2id, 64 MiB, 3 passes, 4 lanes',
     command: ({ folder }) =>
-      `cd '${folder}' && exec venv/bin/granian --interface asgi --port {port} --workers 1 --log-level warning app:app`,
+      `cd '${folder}' && exec venv/bin/granian --interface asgi --port {port} --workers 1 --loop uvloop --no-access-log --log-level warning app:app`,
   },
 ];
