@@ -172,6 +172,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     clock,
     loadSigningKey: settings.loadSigningKey,
     accessTtlMs: config.tokens.accessTtlMs,
+    onCut: () => callers.forgetTokens(),
   });
   const { issuer, audience } = config.tokens;
   const { share } = valkey ?? unshared;
@@ -367,7 +368,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   }
 
   /** Whatever keeps copies of rows. */
-  const copies = [callers, pages, organizations, keyHolders];
+  const copies = [callers, keyring, pages, organizations, keyHolders];
   const listener: ChangeListener = {
     changed(topic, id) {
       if (topic === 'user') callers.forgetUser(id);
@@ -387,7 +388,9 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     connected() {
       for (const part of copies) part.resume();
       // At the start the keys have just been read.
-      if (announcements !== undefined) void reloadKeys();
+      if (announcements === undefined) return;
+      log.info('News of changes are heard again: caches are on.');
+      void reloadKeys();
     },
   };
 
@@ -467,6 +470,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     retire: () => observer.retire(),
     async close() {
       isClosing = true;
+      keyring.resume();
       housekeeping?.stop();
       admission.stop();
       await app.close();

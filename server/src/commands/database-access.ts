@@ -1,6 +1,6 @@
 /** Where the database of a command is: the one it was told of, or the embedded one, started if need be. */
 import { type Config, readConfig } from '../config.ts';
-import type { DatabaseAddress } from '../database/database.ts';
+import type { DatabaseAddress } from '../database/client.ts';
 import { startEmbeddedDatabase } from '../database/embedded.ts';
 import { migrate } from '../database/migrations.ts';
 import { extraConnections } from '../database/pool-size.ts';

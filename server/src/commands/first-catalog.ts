@@ -1,6 +1,6 @@
 import { uuidv7 } from 'uuidv7';
 import { systemClock } from '../clock.ts';
-import type { DatabaseAddress } from '../database/database.ts';
+import type { DatabaseAddress } from '../database/client.ts';
 import { type Filled, fillEmptyCatalog } from '../exercises/seed/system-exercises.ts';
 import { inOneTransaction } from './one-transaction.ts';
 

@@ -1,7 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { uuidv7 } from 'uuidv7';
 import { systemClock } from '../clock.ts';
-import type { DatabaseAddress } from '../database/database.ts';
+import type { DatabaseAddress } from '../database/client.ts';
 import { type RefusedRow, readFreeExercises } from '../exercises/seed/free-exercise-db.ts';
 import { addSystemExercises, type SystemExercise } from '../exercises/seed/system-exercises.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';

@@ -1,7 +1,9 @@
 import { type Audit, commandLine, createAudit } from '../audit/audit.ts';
 import { systemClock } from '../clock.ts';
-import { type DatabaseAddress, isUnavailable, openDatabase } from '../database/database.ts';
+import type { DatabaseAddress } from '../database/client.ts';
+import { openDatabase } from '../database/database.ts';
 import type { Sql } from '../database/sql.ts';
+import { isUnavailable } from '../database/unavailable.ts';
 import { Problem } from '../problem.ts';
 import { exitStatus, StartupError } from '../startup-error.ts';
 

@@ -1,7 +1,8 @@
 import { roles } from '@irontrack/contract/roles.ts';
 import { uuidv7 } from 'uuidv7';
 import { systemClock } from '../clock.ts';
-import { connectPool, type DatabaseAddress, inTransaction } from '../database/database.ts';
+import { connectPool, type DatabaseAddress } from '../database/client.ts';
+import { inTransaction } from '../database/database.ts';
 import {
   analyzeGenerated,
   announceCatalog,

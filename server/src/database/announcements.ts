@@ -3,7 +3,8 @@
  * listening connection and passes the news on. When it cannot hear, it says so, so that caches stop being trusted.
  */
 import type postgres from 'postgres';
-import { connectPool, type DatabaseAddress } from './database.ts';
+import { connectPool, type DatabaseAddress } from './client.ts';
+import { withDeadline } from './unavailable.ts';
 
 export type ChangeTopic =
   | 'user'
@@ -44,6 +45,8 @@ const topics: ReadonlySet<string> = new Set<ChangeTopic>([
 const pulseIntervalMs = 2_000;
 const pulseTimeoutMs = 2_000;
 const reconnectDelayMs = 200;
+/** To connect, and to be told that LISTEN is heard. */
+const listenTimeoutMs = 6_000;
 
 /**
  * Listens on a connection of its own, reconnects by itself, and tells `listener` at once when it is cut off. Resolves
@@ -87,7 +90,8 @@ export async function listenForChanges(
     });
     await client?.end({ timeout: 0 });
     client = opened;
-    await opened.unsafe(`listen ${channel}`);
+    // A connection that dies without a word right now would else be waited for until the network gives it up.
+    await withDeadline(opened.unsafe(`listen ${channel}`), listenTimeoutMs);
     connected = true;
     listener.connected();
   }

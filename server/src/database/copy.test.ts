@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { createTestDatabase } from '../../test/support/database.ts';
+import { connectPool } from './client.ts';
 import { type CopyValue, copyRows } from './copy.ts';
-import { connectPool, inTransaction } from './database.ts';
+import { inTransaction } from './database.ts';
 
 const client = connectPool(await createTestDatabase(), 1);
 after(() => client.end({ timeout: 1 }));

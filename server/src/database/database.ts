@@ -1,13 +1,18 @@
 /** The way to PostgreSQL: one pool, transactions, and one error that says the database is away. */
 import postgres from 'postgres';
-import { withHost } from '../config-fields.ts';
 import { Problem } from '../problem.ts';
-import { createConnectionGate, NoConnectionFree } from './connection-gate.ts';
-import type { DatabaseConnection } from './embedded.ts';
+import { backoffMs, connectPool, type DatabaseAddress } from './client.ts';
+import { type ConnectionGate, createConnectionGate, NoConnectionFree } from './connection-gate.ts';
+import { createSocketOpener, type SocketOpener } from './socket.ts';
 import { compileStatement, type Sql } from './sql.ts';
-
-/** A URL, or where the embedded database is. */
-export type DatabaseAddress = string | DatabaseConnection;
+import {
+  isConnectionLost,
+  isCutOff,
+  isRefused,
+  isUnavailable,
+  NoAnswer,
+  withDeadline,
+} from './unavailable.ts';
 
 interface DatabaseSettings {
   address: DatabaseAddress;
@@ -62,33 +67,48 @@ export function openDatabase(settings: DatabaseSettings): Database {
   };
   // One that is not prepared is described before it is run: nothing can follow it meanwhile.
   const perConnection = prepare ? pipelined : 1;
-  let pool = openPool();
+  let pool = openPool(openGate());
   let lastAnswerAt = performance.now();
+  let lastCutAt = Number.NEGATIVE_INFINITY;
+  /** Connections that were cut off since the last answer. */
+  let cuts = 0;
   let probing: Promise<void> | undefined;
 
-  function openPool(): Pool {
-    // The library's own queue has no end, and a statement that nobody waits for any longer stays in it.
-    const gate = createConnectionGate({
+  function openPool(gate: ConnectionGate, delayMs = 0): Pool {
+    const opener = createSocketOpener(delayMs);
+    return { client: connectPool(address, poolSize, { prepare, opener }), opener, gate, running: 0 };
+  }
+
+  /** The library's own queue has no end, and a statement that nobody waits for any longer stays in it. */
+  function openGate(): ConnectionGate {
+    return createConnectionGate({
       places: poolSize * perConnection,
       mostWaiting,
       maxWaitMs,
       now: () => performance.now(),
       ...(onWait === undefined ? {} : { onWait }),
     });
-    return { client: connectPool(address, poolSize, { prepare }), gate };
   }
 
   async function guard<Result>(run: (client: postgres.Sql) => Promise<Result>, places = 1): Promise<Result> {
-    const used = pool;
+    const found = pool;
+    const { gate } = found;
     try {
-      const turn = used.gate.enter(places);
+      const turn = gate.enter(places);
       if (turn !== undefined) await turn;
     } catch (error) {
       throw error instanceof NoConnectionFree ? refusal(error) : asProblem(error);
     }
+    // Retired while this one waited, if the gate is the same.
+    const used = pool.gate === gate ? pool : found;
+    used.running += 1;
     const work = run(used.client);
     // Until the statement has really ended: its connection is taken also when nobody waits for it any longer.
-    const leave = () => used.gate.leave(places);
+    const leave = () => {
+      used.running -= 1;
+      gate.leave(places);
+      if (used.running === 0 && used !== pool) endNow(used);
+    };
     work.then(leave, leave);
     try {
       const result = await withDeadline(work, timeoutMs);
@@ -96,8 +116,26 @@ export function openDatabase(settings: DatabaseSettings): Database {
       return result;
     } catch (error) {
       if (error instanceof NoAnswer) replaceSilent(used, error);
+      else if (isCutOff(error)) retire(used);
       throw asProblem(error);
     }
+  }
+
+  /**
+   * No new statement goes to this client; those that are under way on its other connections end in peace. The library uses
+   * a connection that was cut off again with what it had in mind: an error that had not been complete fails the next
+   * statement, rows that had come are put before the next one's, bytes that were not sent keep the connection silent for
+   * 5 s (postgres.js 3.4.9, issues 1208 and 1216, pull requests 1176 and 1215).
+   */
+  function retire(used: Pool): void {
+    if (pool !== used) return;
+    cuts = lastAnswerAt > lastCutAt ? 0 : cuts + 1;
+    lastCutAt = performance.now();
+    // A pooler without a database takes each connection and cuts it off: as many as there are requests, if not for this.
+    pool = openPool(used.gate, cuts === 0 ? 0 : backoffMs(cuts));
+    if (used.running === 0) endNow(used);
+    // By then nobody waits for what has not ended.
+    else setTimeout(() => endNow(used), timeoutMs).unref();
   }
 
   /** Nobody had an answer all the while: then it is not load. */
@@ -110,19 +148,20 @@ export function openDatabase(settings: DatabaseSettings): Database {
   /** Connections whose other end vanished without a word stay open for minutes; new ones find out how it is now. */
   function replaceSilent(used: Pool, reason: Error): void {
     if (pool !== used || performance.now() - lastAnswerAt < timeoutMs) return;
-    pool = openPool();
+    pool = openPool(openGate());
     used.gate.refuseAll(reason);
-    // Nobody waits for it, and what its statements say then has been answered with 503.
-    used.client.end({ timeout: 0 }).catch(() => undefined);
+    // What its statements say then has been answered with 503.
+    endNow(used);
   }
 
   /** On a connection for this alone, since all others are taken. */
   async function probeAside(): Promise<void> {
-    const client = connectPool(address, 1, { prepare });
+    const opener = createSocketOpener();
+    const client = connectPool(address, 1, { prepare, opener });
     try {
       await withDeadline(client`select 1 as one`, timeoutMs);
     } finally {
-      client.end({ timeout: 0 }).catch(() => undefined);
+      endNow({ client, opener });
     }
   }
 
@@ -132,15 +171,25 @@ export function openDatabase(settings: DatabaseSettings): Database {
       (requestId) =>
       (strings, ...values) =>
         guard((client) => runCommented(client, requestId, strings, values)),
-    transaction: (requestId, work) =>
-      // A transaction has its connection to itself.
-      guard(
-        (client) =>
-          inTransaction(client, (tx) =>
-            work((strings, ...values) => runCommented(tx, requestId, strings, values)),
-          ),
-        perConnection,
-      ),
+    async transaction(requestId, work) {
+      let isGivenUp = false;
+      try {
+        // A transaction has its connection to itself.
+        return await guard(
+          (client) =>
+            inTransaction(client, async (tx) => {
+              const result = await work((strings, ...values) =>
+                isGivenUp ? Promise.reject(new GivenUp()) : runCommented(tx, requestId, strings, values),
+              );
+              if (isGivenUp) throw new GivenUp();
+              return result;
+            }),
+          perConnection,
+        );
+      } finally {
+        isGivenUp = true;
+      }
+    },
     async probe() {
       if (pool.gate.running < poolSize) {
         await guard(async (client) => await client`select 1 as one`);
@@ -160,59 +209,30 @@ export function openDatabase(settings: DatabaseSettings): Database {
 }
 
 interface Pool {
-  client: postgres.Sql;
-  gate: ReturnType<typeof createConnectionGate>;
+  readonly client: postgres.Sql;
+  readonly opener: SocketOpener;
+  readonly gate: ConnectionGate;
+  /** Statements and transactions under way on this client. */
+  running: number;
 }
 
-/** `onnotify` is the library's own, though its types do not list it; announcements.test.ts shows that it works. */
-interface ConnectionEvents {
-  onclose?: (connectionId: number) => void;
-  onnotify?: (channel: string, payload: string) => void;
+/** Its caller was told that it failed: nothing more of it is done, and what was is rolled back. */
+class GivenUp extends Error {
+  constructor() {
+    super('The transaction was given up before its work was done.');
+  }
 }
 
-/**
- * A bare postgres.js client: for the pool here, for migrations and for the listening connection.
- *
- * @param options.prepare false keeps the library from preparing anything, its own COMMIT included
- */
-export function connectPool(
-  address: DatabaseAddress,
-  max: number,
-  { prepare = true, ...events }: ConnectionEvents & { prepare?: boolean } = {},
-): postgres.Sql {
-  const options: postgres.Options<Record<string, never>> = {
-    ...events,
-    max,
-    prepare,
-    connect_timeout: 5,
-    // A database that is back is used within a second; the library's own back-off reaches 20 s.
-    backoff: (attempts) => Math.min(0.05 * 2 ** attempts, 1),
-    max_lifetime: null,
-    onnotice: () => undefined,
-    fetch_types: false,
-    connection: { application_name: 'irontrack' },
-  };
-  if (typeof address !== 'string') return postgres({ ...options, ...address });
-  const { url, socketFolder } = takeSocketFolder(address);
-  return postgres(url, socketFolder === undefined ? options : { ...options, host: socketFolder });
+/** Nobody waits for what is under way on it. */
+function endNow({ client, opener }: Pick<Pool, 'client' | 'opener'>): void {
+  opener.close();
+  client.end({ timeout: 0 }).catch(() => undefined);
 }
 
 /**
- * A URL can name the folder of a Unix socket as libpq has it (`?host=/run/postgresql`, or percent-encoded in place of
- * the host); the library takes that as an option alone.
- */
-function takeSocketFolder(address: string): { url: string; socketFolder?: string } {
-  const url = new URL(withHost(address));
-  const given = url.searchParams.get('host') ?? decodeURIComponent(url.hostname);
-  if (!given.startsWith('/')) return { url: address };
-  url.searchParams.delete('host');
-  url.hostname = 'localhost';
-  return { url: url.href, socketFolder: given };
-}
-
-/**
- * BEGIN, work, COMMIT; ROLLBACK when the work throws, but not on a connection that is gone: the library would write to
- * it all the same, after the end of the socket, which ends the process (postgres.js 3.4, nextWrite of connection.js).
+ * BEGIN, work, COMMIT; ROLLBACK when the work throws. On a connection that is gone neither: the library would write to it
+ * all the same, which ends the process, or run it outside of any transaction once another statement has opened the
+ * connection anew (postgres.js 3.4.9, nextWrite of connection.js, scope of index.js).
  */
 export async function inTransaction<Result>(
   client: postgres.Sql,
@@ -220,15 +240,20 @@ export async function inTransaction<Result>(
 ): Promise<Result> {
   const outcome: { value?: Result } = {};
   const { promise: lost, reject } = Promise.withResolvers<never>();
+  let isOver = false;
   const whole = client.begin(async (tx) => {
     try {
       outcome.value = await work(tx);
+      if (!isOver) return;
     } catch (error) {
-      if (!isConnectionLost(error)) throw error;
+      if (!isOver && !isConnectionLost(error)) throw error;
       reject(error);
-      // Never settled: the library gives the transaction up when it hears that the connection is closed.
-      await new Promise(() => undefined);
     }
+    // Never settled: the library gives the transaction up when it hears that the connection is closed.
+    await new Promise(() => undefined);
+  });
+  whole.catch(() => {
+    isOver = true;
   });
   await Promise.race([whole, lost]);
   if (!('value' in outcome)) throw new Error('The transaction was committed without its work.');
@@ -244,7 +269,7 @@ async function runPrepared<Row extends object>(
   ...[strings, values]: Parameters<typeof compileStatement>
 ): Promise<Row[]> {
   const { text, parameters } = compileStatement(strings, values);
-  return await client.unsafe<Row[]>(text, asParameters(parameters), { prepare: true });
+  return allOf(await client.unsafe<Row[]>(text, asParameters(parameters), { prepare: true }));
 }
 
 async function runCommented<Row extends object>(
@@ -254,7 +279,18 @@ async function runCommented<Row extends object>(
 ): Promise<Row[]> {
   const { text, parameters } = compileStatement(strings, values);
   // Not prepared: each request id makes another text, and a connection would keep them all.
-  return await client.unsafe<Row[]>(`${text} /* request_id='${requestId}' */`, asParameters(parameters));
+  return allOf(
+    await client.unsafe<Row[]>(`${text} /* request_id='${requestId}' */`, asParameters(parameters)),
+  );
+}
+
+/**
+ * Rows that had come when a connection was cut off are left out at the front of the next rows there: a statement that was
+ * in the library's own queue may get them before the client is retired.
+ */
+function allOf<Row>(rows: Row[]): Row[] {
+  if (rows.length === 0 || rows[0] !== undefined) return rows;
+  throw Object.assign(new Error('Rows are missing from the answer.'), { code: 'CONNECTION_CLOSED' });
 }
 
 function asParameters(values: readonly unknown[]): postgres.ParameterOrJSON<never>[] {
@@ -262,61 +298,12 @@ function asParameters(values: readonly unknown[]): postgres.ParameterOrJSON<neve
   return values as postgres.ParameterOrJSON<never>[];
 }
 
-class NoAnswer extends Error {}
-
-async function withDeadline<Result>(promise: Promise<Result>, timeoutMs: number): Promise<Result> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new NoAnswer(`No answer in ${timeoutMs} ms.`)), timeoutMs);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-const connectionErrorCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'EACCES',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'CONNECT_TIMEOUT',
-  'CONNECTION_CLOSED',
-  'CONNECTION_ENDED',
-  'CONNECTION_DESTROYED',
-]);
-
-function isConnectionLost(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return false;
-  return typeof error.code === 'string' && connectionErrorCodes.has(error.code);
-}
-
-// Class 08 connection exceptions, 53 insufficient resources (disk full, too many connections), 57P operator
-// intervention (shutdown, crash recovery), 25006 read-only transaction.
-const unavailableSqlState = /^(08...|53...|57P..|25006)$/;
-
-// A connection of the pool is refused: 28 the role may not log in (any more), 3D000 no such database, 55000 it takes no
-// connections. At the start these are the operator's to correct; later they are an outage like any other.
-const refusedSqlState = /^(28...|3D000|55000)$/;
-
-/** Is this what a database that is away, full, starting or read-only answers? */
-export function isUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
-  return connectionErrorCodes.has(error.code) || unavailableSqlState.test(error.code);
-}
-
 function unavailable(cause: unknown): Problem {
   return new Problem('database-unavailable', undefined, { headers: { 'retry-after': '1' }, cause });
 }
 
 function asProblem(error: unknown): unknown {
-  const isRefused = error instanceof postgres.PostgresError && refusedSqlState.test(error.code);
-  return isRefused || error instanceof NoAnswer || isUnavailable(error) ? unavailable(error) : error;
+  return isUnavailable(error) || isRefused(error) ? unavailable(error) : error;
 }
 
 /** Is this a violation of the named unique constraint or index? */

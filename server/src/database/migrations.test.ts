@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { createTestDatabase } from '../../test/support/database.ts';
 import { StartupError } from '../startup-error.ts';
-import type { DatabaseAddress } from './database.ts';
+import type { DatabaseAddress } from './client.ts';
 import { migrate } from './migrations.ts';
 
 const files = readdirSync(new URL('../../migrations/', import.meta.url))

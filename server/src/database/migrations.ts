@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { exitStatus, StartupError } from '../startup-error.ts';
-import { connectPool, type DatabaseAddress, inTransaction, isUnavailable } from './database.ts';
+import { connectPool, type DatabaseAddress } from './client.ts';
+import { inTransaction } from './database.ts';
 import { findDatabaseRoute } from './route.ts';
+import { isUnavailable } from './unavailable.ts';
 
 const folder = new URL('../../migrations/', import.meta.url);
 

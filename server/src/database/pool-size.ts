@@ -1,5 +1,5 @@
 import { exitStatus, StartupError } from '../startup-error.ts';
-import { connectPool, type DatabaseAddress } from './database.ts';
+import { connectPool, type DatabaseAddress } from './client.ts';
 
 /** Connections of a worker beside its pool: one listens, one is free for commands. */
 export const extraConnections = 2;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type postgres from 'postgres';
-import { connectPool, type DatabaseAddress } from './database.ts';
+import { connectPool, type DatabaseAddress } from './client.ts';
 
 /** Where the database of a service is, and what its connections keep. */
 export interface DatabasePlaces {

@@ -30,6 +30,9 @@ export interface Keyring {
    * ahead; called by the housekeeping more often than `renewalMs`.
    */
   reload(): Promise<void>;
+  /** No news can be heard: looks now and then for a key that another node has cut off. */
+  suspend(): void;
+  resume(): void;
   /** The JWKS. */
   list(): PublicSigningJwk[];
 }
@@ -43,6 +46,9 @@ const renewalMs = 15 * 60_000;
 /** Keys that verify nothing any more stay this long, for whoever wonders about an old token. */
 const expiredRetentionMs = 30 * 24 * 60 * 60_000;
 
+/** How often keys are looked at while no news of them can be heard. */
+const deafLookMs = 2_000;
+
 /** A forged kid must not cost a query each time. */
 const lookUpIntervalMs = 1_000;
 
@@ -53,6 +59,8 @@ interface Needs {
   /** Reads or makes the key this process signs with. */
   loadSigningKey: () => Promise<SigningKey>;
   accessTtlMs: number;
+  /** A key was cut off before its time: what was verified by it is not to be believed any more. */
+  onCut: () => void;
 }
 
 interface VerificationKey {
@@ -61,11 +69,14 @@ interface VerificationKey {
   verifyUntilMs: number;
 }
 
-export function createKeyring({ database, audit, clock, loadSigningKey, accessTtlMs }: Needs): Keyring {
+export function createKeyring(needs: Needs): Keyring {
+  const { database, audit, clock, loadSigningKey, accessTtlMs, onCut } = needs;
   let signingKey: SigningKey | undefined;
   let keys = new Map<string, VerificationKey>();
   let lastLookUpMs = Number.NEGATIVE_INFINITY;
   let lookUp: Promise<void> | undefined;
+  let deaf: NodeJS.Timeout | undefined;
+  let isLooking = false;
 
   const aheadOf = (now: Date) => new Date(now.getTime() + accessTtlMs + renewalMs);
 
@@ -104,12 +115,16 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
 
   async function readKeys(): Promise<void> {
     const rows = await selectSigningKeys(database.sql, clock());
+    const before = keys;
     keys = new Map(
       rows.map(({ publicJwk, verifyUntil }) => {
         const { kid, publicKey } = parsePublicSigningKey(publicJwk);
         return [kid, { publicKey, publicJwk, verifyUntilMs: verifyUntil.getTime() }];
       }),
     );
+    const isCut = ([kid, { verifyUntilMs }]: [string, VerificationKey]) =>
+      verifyUntilMs > clock().getTime() && (keys.get(kid)?.verifyUntilMs ?? 0) < verifyUntilMs;
+    if ([...before].some(isCut)) onCut();
   }
 
   function find(kid: string): KeyObject | undefined {
@@ -133,6 +148,14 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
       // Whether or not the own file can be read: a key that was cut off elsewhere must not go on verifying here.
       await renew();
     }
+  }
+
+  async function look(): Promise<void> {
+    if (isLooking) return;
+    isLooking = true;
+    // That the database is away, too, is said by others.
+    await readKeys().catch(() => undefined);
+    isLooking = false;
   }
 
   return {
@@ -164,6 +187,13 @@ export function createKeyring({ database, audit, clock, loadSigningKey, accessTt
       const reloaded = reloading.then(loadAndRenew);
       reloading = reloaded.catch(() => undefined);
       return reloaded;
+    },
+    suspend() {
+      clearInterval(deaf);
+      deaf = setInterval(() => void look(), deafLookMs).unref();
+    },
+    resume() {
+      clearInterval(deaf);
     },
     list: () => [...keys.values()].map(({ publicJwk }) => publicJwk),
   };

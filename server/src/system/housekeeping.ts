@@ -14,17 +14,26 @@ export interface Chore {
   run: (now: Date) => Promise<void>;
 }
 
-/** @param onFailure told once a failure; the chore is tried again at its next turn */
+/** @param onFailure told when a chore fails, and not again while it fails for the same reason; it is tried at each turn */
 export function startHousekeeping(
   chores: readonly Chore[],
   clock: Clock,
   onFailure: (name: string, error: unknown) => void,
 ): Housekeeping {
-  const timers = chores.map(({ everyMs, name, run }) =>
-    setInterval(() => {
-      run(clock()).catch((error: unknown) => onFailure(name, error));
-    }, everyMs).unref(),
-  );
+  const failing = new Map<string, string>();
+
+  async function take({ name, run }: Chore): Promise<void> {
+    try {
+      await run(clock());
+      failing.delete(name);
+    } catch (error) {
+      const reason = String(error);
+      if (failing.get(name) !== reason) onFailure(name, error);
+      failing.set(name, reason);
+    }
+  }
+
+  const timers = chores.map((chore) => setInterval(() => void take(chore), chore.everyMs).unref());
   return {
     stop() {
       for (const timer of timers) clearInterval(timer);

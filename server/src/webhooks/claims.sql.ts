@@ -43,12 +43,13 @@ interface Room {
  * first served. An address with failures gets no more than a share; one whose breaker is open nothing, and a single
  * probe once its time is over. A claimed delivery is due again when its lease ends.
  *
+ * @param lease when that is: ISO 8601 with microseconds that no other claim has, so that it can be given back by them
  * @returns the claims, and how many were chosen: others may have claimed some in between
  */
 export async function claimDeliveries(
   sql: Sql,
   now: Date,
-  { leasedUntil, probingUntil }: { leasedUntil: Date; probingUntil: Date },
+  { lease, probingUntil }: { lease: string; probingUntil: Date },
   { free, spare, share, most, underWay }: Room,
 ): Promise<{ claims: Claim[]; chosen: number }> {
   const counts = [...underWay].map(([id, count]) => ({ id, count }));
@@ -111,7 +112,8 @@ export async function claimDeliveries(
       for update skip locked
     ),
     claimed as (
-      update deliveries d set due_at = ${leasedUntil}, leased_until = ${leasedUntil},
+      -- As text: the driver would make it a date of milliseconds.
+      update deliveries d set due_at = ${lease}::text::timestamptz, leased_until = ${lease}::text::timestamptz,
         fence = nextval('delivery_fences')
       from locked l where d.event_id = l.event_id
       returning d.event_id, d.organization_id, d.attempts, d.fence
@@ -127,6 +129,21 @@ export async function claimDeliveries(
       case when o.previous_webhook_secret_until > ${now} then o.previous_webhook_secret end as "previousSecret"
     from (select) as one left join claimed c on true left join organizations o on o.id = c.organization_id`;
   return { claims: rows.flatMap(toClaim), chosen: rows[0]?.chosen ?? 0 };
+}
+
+/**
+ * Makes due at once what was claimed with these leases, if it was: of a claim whose answer was lost nobody knows.
+ *
+ * @returns how many
+ */
+export async function releaseClaims(sql: Sql, now: Date, leases: readonly string[]): Promise<number> {
+  const rows = await sql`
+    with recursive waiting as (${waitingOrganizations})
+    update deliveries set due_at = ${now}, leased_until = null
+    where organization_id in (select organization_id from waiting)
+      and due_at = any(${listOf(leases)}::text::timestamptz[]) and leased_until = due_at
+    returning event_id`;
+  return rows.length;
 }
 
 /** A row without a delivery says only how many were chosen. */

@@ -8,6 +8,7 @@ import {
   claimDeliveries,
   dropDeliveries,
   dropHomelessDeliveries,
+  releaseClaims,
   selectEventTexts,
 } from './claims.sql.ts';
 import { composeBody } from './message.ts';
@@ -84,6 +85,8 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
   let hasFailed = false;
   /** Results cannot be written: what is delivered now would come once more. */
   let isHeldBack = false;
+  /** Leases of claims whose answer was lost, with the time by which they end by themselves. */
+  const unanswered = new Map<string, number>();
   let rouse: () => void = () => undefined;
   let idle: () => void = () => undefined;
 
@@ -126,28 +129,49 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
     clearTimeout(timer);
   }
 
+  /** @returns the end of a lease, and by its microseconds one that no other claim has */
+  function newLease(now: Date): string {
+    const microseconds = Math.floor(needs.random() * 1_000);
+    const end = new Date(now.getTime() + leaseMs).toISOString();
+    return end.replace('Z', `${String(microseconds).padStart(3, '0')}Z`);
+  }
+
+  async function claimWithTexts(free: number) {
+    const now = clock();
+    const lease = newLease(now);
+    const probingUntil = new Date(now.getTime() + breakerOpenMs);
+    const spare = Math.max(0, Math.floor(concurrency / 2) - busy);
+    try {
+      const room = { free, spare, share, most, underWay };
+      const { claims, chosen } = await claimDeliveries(sql, now, { lease, probingUntil }, room);
+      const ids = claims.map(({ eventId }) => eventId);
+      return { claims, chosen, texts: ids.length === 0 ? [] : await selectEventTexts(sql, ids) };
+    } catch (error) {
+      // They may be claimed all the same, or be about to: nobody attempts them before the lease ends.
+      unanswered.set(lease, performance.now() + leaseMs);
+      throw error;
+    }
+  }
+
+  /** Once would not do: a statement that was given up may be carried out later. */
+  async function releaseUnanswered(): Promise<void> {
+    if (unanswered.size === 0) return;
+    if ((await releaseClaims(sql, clock(), [...unanswered.keys()])) > 0) isWoken = true;
+    const nowMs = performance.now();
+    for (const [lease, endsAt] of unanswered) if (endsAt < nowMs) unanswered.delete(lease);
+  }
+
   /** @returns whether there may be more to claim at once */
   async function claim(): Promise<boolean> {
     isWoken = false;
     const free = concurrency - busy;
     if (free <= 0) return false;
-    const now = clock();
-    const later = (milliseconds: number) => new Date(now.getTime() + milliseconds);
-    const { claims, chosen } = await claimDeliveries(
-      sql,
-      now,
-      { leasedUntil: later(leaseMs), probingUntil: later(breakerOpenMs) },
-      { free, spare: Math.max(0, Math.floor(concurrency / 2) - busy), share, most, underWay },
-    );
+    const { claims, chosen, texts } = await claimWithTexts(free);
     if (claims.length === 0) {
       // Others have them locked, and may have left something else.
       if (chosen > 0) await pause(lockedPauseMs);
       return chosen > 0;
     }
-    const texts = await selectEventTexts(
-      sql,
-      claims.map(({ eventId }) => eventId),
-    );
     const bodies = new Map(texts.map((event) => [event.id, { type: event.type, body: composeBody(event) }]));
     const lost: string[] = [];
     for (const each of claims) {
@@ -213,6 +237,7 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
           continue;
         }
         if (performance.now() - lastSweepAt >= pollMs) {
+          await releaseUnanswered();
           while (
             !isClosing &&
             (await dropHomelessDeliveries(sql, clock(), homelessAtOnce)) === homelessAtOnce

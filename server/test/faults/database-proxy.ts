@@ -1,10 +1,18 @@
 /** Stands between the service and PostgreSQL, and lets a test break the connection at a chosen moment. */
 import { connect, createServer, type Socket } from 'node:net';
 import { after } from 'node:test';
-import type { DatabaseAddress } from '../../src/database/database.ts';
+import type { DatabaseAddress } from '../../src/database/client.ts';
 
-/** Where the connection breaks: the message never gets there, or its answer never comes back. */
-export type Break = 'before it arrives' | 'after it arrived';
+/**
+ * Where the connection breaks: the message never gets there, or its answer never comes back, or only up to its first row
+ * or its error. An error in its place is said in the name of the database or of a pooler, and the connection ended.
+ */
+export type Break =
+  | 'before it arrives'
+  | 'after it arrived'
+  | 'after its first row'
+  | 'after its error'
+  | { sqlState: string; message: string };
 
 export type DatabaseParts = Exclude<DatabaseAddress, string>;
 
@@ -19,6 +27,8 @@ export interface DatabaseProxy {
   readonly broken: number;
   /** Cuts every connection and refuses new ones, as a server that was stopped does. */
   refuse(): void;
+  /** Resets every connection; new ones are carried. */
+  reset(): void;
   /** Carries nothing on the connections there are, and on new ones, as a network that swallows packets does. */
   pause(): void;
   /** As `pause`, but new connections are carried: the machine behind the address is another one now. */
@@ -32,6 +42,8 @@ interface Link {
   server: Socket;
   /** The server's word that the statement is done is not to get through. */
   dropsAnswer: boolean;
+  /** Nothing is to get through after the first message of this type. */
+  lastType: 'D' | 'E' | undefined;
   /** Texts of the statements that were prepared on it, by name: later they are asked for by name alone. */
   prepared: Map<string, string>;
 }
@@ -40,7 +52,7 @@ interface Link {
 const parseMessage = /P[\s\S]{4}([a-z0-9]+)\0([^\0]*)\0/g;
 
 /** CommandComplete of the protocol; the answers before it only describe the statement. */
-const completion = /C[\s\S]{4}(?:COMMIT|INSERT|UPDATE|SELECT 1)/;
+const completion = /C[\s\S]{4}(?:COMMIT|INSERT|UPDATE|SELECT \d)/;
 
 function asksFor(link: Link, bytes: Buffer, text: string): boolean {
   const sent = bytes.toString('latin1');
@@ -73,6 +85,7 @@ export function createDatabaseProxy(): DatabaseProxy {
       client,
       server: connect(targetOf(straight)),
       dropsAnswer: false,
+      lastType: undefined,
       prepared: new Map(),
     };
     links.add(link);
@@ -93,13 +106,19 @@ export function createDatabaseProxy(): DatabaseProxy {
       broken += 1;
       if (when === 'before it arrives') {
         cut(link);
+      } else if (typeof when === 'object') {
+        client.end(fatal(when), () => cut(link));
       } else {
-        link.dropsAnswer = true;
+        link.dropsAnswer = when === 'after it arrived';
+        if (when === 'after its first row') link.lastType = 'D';
+        if (when === 'after its error') link.lastType = 'E';
         link.server.write(bytes);
       }
     });
     link.server.on('data', (bytes: Buffer) => {
-      if (link.dropsAnswer && completion.test(bytes.toString('latin1'))) cut(link);
+      const end = link.lastType === undefined ? undefined : endOfFirst(bytes, link.lastType);
+      if (end !== undefined) client.end(bytes.subarray(0, end), () => cut(link));
+      else if (link.dropsAnswer && completion.test(bytes.toString('latin1'))) cut(link);
       else client.write(bytes);
     });
     if (mode === 'pause') for (const socket of [client, link.server]) socket.pause();
@@ -135,6 +154,12 @@ export function createDatabaseProxy(): DatabaseProxy {
       mode = 'refuse';
       for (const link of links) cut(link);
     },
+    reset() {
+      for (const link of links) {
+        link.client.resetAndDestroy();
+        cut(link);
+      }
+    },
     pause() {
       mode = 'pause';
       this.stallOpenConnections();
@@ -153,6 +178,25 @@ export function createDatabaseProxy(): DatabaseProxy {
       }
     },
   };
+}
+
+/** ErrorResponse of the protocol, as a server says it that ends the connection. */
+function fatal({ sqlState, message }: { sqlState: string; message: string }): Buffer {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${sqlState}\0M${message}\0\0`);
+  const head = Buffer.alloc(5);
+  head.write('E');
+  head.writeInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}
+
+/** @returns where the first message of the type ends, if it is among these whole messages */
+function endOfFirst(bytes: Buffer, type: 'D' | 'E'): number | undefined {
+  for (let at = 0; at + 5 <= bytes.length; ) {
+    const end = at + 1 + bytes.readInt32BE(at + 1);
+    if (bytes[at] === type.charCodeAt(0)) return end;
+    at = end;
+  }
+  return undefined;
 }
 
 function targetOf(address: DatabaseAddress) {

@@ -37,7 +37,7 @@ test('PostgreSQL killed twice under delivery: acknowledged within stored within 
   }
   await load.more(100);
   await load.stop();
-  assert.deepEqual(load.book.unexpected, []);
+  await load.checkExpected();
   const sql = postgres({ ...database.address, max: 1, fetch_types: false });
   t.after(() => sql.end({ timeout: 1 }));
   t.diagnostic(await checkDelivered(sql, receiver, load.book.events));

@@ -26,6 +26,8 @@ export interface FaultLoad {
   book: Book;
   /** Resolves when so many more writes were confirmed. */
   more(count: number): Promise<void>;
+  /** Nothing was answered that should never be; else it fails with what the server said of it. */
+  checkExpected(): Promise<void>;
   /** None of these tokens may be let in. */
   checkEnded(tokens: readonly string[]): Promise<void>;
   stop(): Promise<void>;
@@ -33,6 +35,8 @@ export interface FaultLoad {
 
 const peopleAtOnce = 3;
 const senders = 6;
+/** Characters of the server's log, where a test fails. */
+const mostShown = 20_000;
 
 export function startFaultLoad(server: RunningServer, organization: TestOrganization): FaultLoad {
   const book: Book = {
@@ -134,6 +138,16 @@ export function startFaultLoad(server: RunningServer, organization: TestOrganiza
         );
         await wait(10);
       }
+    },
+    async checkExpected() {
+      if (book.unexpected.length === 0) return;
+      // Lines of the log may be a tenth of a second late.
+      await wait(500);
+      const said = server.output();
+      const told = [...book.unexpected, 'The server said:', said.slice(-mostShown)];
+      // The first of them are the ones that explain the others, and may be far back.
+      const failed = said.split('\n').filter((line) => line.includes('A request failed'));
+      assert.fail([...told, 'and of failed requests:', ...failed.slice(0, 5)].join('\n'));
     },
     async checkEnded(tokens) {
       for (const bearer of tokens) {

@@ -138,7 +138,11 @@ test('killing PostgreSQL and the server under load loses no acknowledged event a
     await more('it stores events after the server was killed');
   }
   await stop();
-  assert.deepEqual(load.unexpected, []);
+  assert.deepEqual(
+    load.unexpected,
+    [],
+    `${JSON.stringify(load.unexpected)}\n${server.output().slice(-20_000)}`,
+  );
   for (const organization of organizations) {
     const inbox = await walkInbox(server, organization);
     assert.equal(new Set(inbox).size, inbox.length, 'nothing twice');

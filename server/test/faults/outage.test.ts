@@ -55,7 +55,10 @@ test('while the database refuses connections, everything that needs it says 503,
   assert.equal((await me(known.accessToken)).status, 200);
   proxy.refuse();
   try {
-    expectUnavailable(await register());
+    const { answer: refused, tookMs: refusedMs } = await timed(() => register());
+    expectUnavailable(refused);
+    // A proxy in front of a database that is away closes connections without a word, too.
+    assert.ok(refusedMs < 3_000, `${refusedMs} ms`);
     expectUnavailable(await me(unknown.accessToken));
     expectUnavailable(await call(service, '/api/v1/sessions/me', { bearer: known.accessToken }));
     expectUnavailable(
@@ -192,4 +195,20 @@ test('while no news can be heard every request asks the database', async () => {
     3_000,
     'it serves again',
   );
+});
+
+test('a signing key that is cut off while no news can be heard is found by looking, also for tokens known before', async () => {
+  const { accessToken } = await enter(service);
+  await eventually(async () => (await me(accessToken)).status === 200, 3_000, 'the token is known');
+  const { database } = straight;
+  await admin.unsafe(`alter database ${database} allow_connections false`);
+  try {
+    const cut = await terminate('irontrack', 'listen%');
+    if (cut.length === 0) assert.equal((await terminate('irontrack', '%pg_notify%')).length, 1);
+    assert.equal((await me(accessToken)).status, 200);
+    await service.sql`update signing_keys set verify_until = now(), revoked_at = now()`;
+    await eventually(async () => (await me(accessToken)).status === 401, 10_000, 'the key is refused');
+  } finally {
+    await admin.unsafe(`alter database ${database} allow_connections true`);
+  }
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { DatabaseAddress } from '../../src/database/database.ts';
+import type { DatabaseAddress } from '../../src/database/client.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 

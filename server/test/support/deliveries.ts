@@ -6,7 +6,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { after } from 'node:test';
 import postgres from 'postgres';
 import { uuidv7 } from 'uuidv7';
-import { type DatabaseAddress, openDatabase } from '../../src/database/database.ts';
+import type { DatabaseAddress } from '../../src/database/client.ts';
+import { openDatabase } from '../../src/database/database.ts';
 import {
   type DeliveryEngine,
   type DeliveryOutcome,
@@ -70,6 +71,8 @@ export interface EngineOptions {
   resolve?: ResolveHost;
   timeoutMs?: number;
   concurrency?: number;
+  /** Another way to the database. */
+  way?: DatabaseAddress;
 }
 
 export interface TestEngine {
@@ -105,8 +108,8 @@ export async function openDeliveryBench(): Promise<DeliveryBench> {
     advance(milliseconds) {
       aheadMs += milliseconds;
     },
-    startEngine({ allowPrivate = true, resolve, timeoutMs = 1_000, concurrency = 256 } = {}) {
-      const database = openDatabase({ address, poolSize: 4, timeoutMs: 5_000 });
+    startEngine({ allowPrivate = true, resolve, timeoutMs = 1_000, concurrency = 256, way = address } = {}) {
+      const database = openDatabase({ address: way, poolSize: 4, timeoutMs: 5_000 });
       const outcomes: DeliveryOutcome[] = [];
       const failures: unknown[] = [];
       const engine = startDeliveryEngine({

@@ -1,5 +1,5 @@
 /** A real PgBouncer on a Unix socket in front of a PostgreSQL. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -31,6 +31,20 @@ export interface PgbouncerOptions {
   settings?: Readonly<Record<string, string>>;
 }
 
+/** Such as [1, 18], of the program that is here. */
+function readVersion(): readonly [major: number, minor: number] {
+  const program = findProgram('pgbouncer');
+  if (program === undefined) return [0, 0];
+  const said = execFileSync(program, ['--version'], { encoding: 'utf8' });
+  const [, major, minor] = /PgBouncer (\d+)\.(\d+)/.exec(said) ?? [];
+  return [Number(major), Number(minor)];
+}
+
+const [major, minor] = readVersion();
+export const pgbouncerVersion = `${major}.${minor}`;
+/** Does it give prepared statements names of its own (1.21 and later)? Then it is told to, as deploy/pgbouncer/ says. */
+export const sharesPrepared = major > 1 || minor >= 21;
+
 const port = 6432;
 const startWithinMs = 10_000;
 
@@ -59,6 +73,7 @@ default_pool_size = ${poolSize}
 max_client_conn = 500
 server_round_robin = 1
 server_login_retry = 1
+${sharesPrepared ? 'max_prepared_statements = 200' : ''}
 logfile = ${join(folder, 'log')}
 ${Object.entries(settings)
   .map(([name, value]) => `${name} = ${value}`)

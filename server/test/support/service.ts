@@ -6,7 +6,7 @@ import postgres from 'postgres';
 import { createService, type Service } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { createSigningKey } from '../../src/crypto/signing-key.ts';
-import type { DatabaseAddress } from '../../src/database/database.ts';
+import type { DatabaseAddress } from '../../src/database/client.ts';
 import type { DatabaseConnection } from '../../src/database/embedded.ts';
 import { findDatabaseRoute } from '../../src/database/route.ts';
 import type { Lifecycle } from '../../src/system/system.ts';

@@ -3,7 +3,7 @@
  * service of the test's own process, whose statements go through a PgBouncer in transaction mode. `nginx`: nodes of their
  * own behind nginx, see server/test/topology/contract-service.ts.
  */
-import type { DatabaseAddress } from '../../src/database/database.ts';
+import type { DatabaseAddress } from '../../src/database/client.ts';
 import { startPgbouncer } from './pgbouncer.ts';
 
 export function isAround(part: 'pgbouncer' | 'nginx'): boolean {

@@ -28,6 +28,8 @@ export interface TestValkey {
 
 const server = findProgram('valkey-server') ?? findProgram('redis-server');
 
+const client = findProgram('valkey-cli') ?? findProgram('redis-cli') ?? 'redis-cli';
+
 /** For the `skip` of a test. */
 export const valkeyIsMissing: string | false =
   server === undefined ? missingPrograms({ 'redis-server': 'redis-server' }) : false;
@@ -57,7 +59,7 @@ export async function openValkey(settings: Readonly<Record<string, string>>): Pr
     await once(started, 'spawn');
     const deadline = performance.now() + 20_000;
     while ((await cli('ping')) !== 'PONG') {
-      if (performance.now() > deadline) throw new Error('redis-server does not answer.');
+      if (performance.now() > deadline) throw new Error(`${server ?? 'redis-server'} does not answer.`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -74,7 +76,7 @@ export async function openValkey(settings: Readonly<Record<string, string>>): Pr
     const secret =
       settings.requirepass === undefined ? [] : ['--no-auth-warning', '-a', settings.requirepass];
     const { promise, resolve } = Promise.withResolvers<string>();
-    execFile('redis-cli', ['-s', socket, ...secret, ...args], (_error, stdout) => resolve(stdout.trim()));
+    execFile(client, ['-s', socket, ...secret, ...args], (_error, stdout) => resolve(stdout.trim()));
     return await promise;
   }
 

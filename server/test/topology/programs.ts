@@ -6,8 +6,13 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 
-/** @returns the path of a program, also of those that only root has on its PATH */
+/**
+ * @returns the path of a program, also of those that only root has on its PATH; the one that PGBOUNCER_BIN names, say,
+ *   comes before all others
+ */
 export function findProgram(name: string): string | undefined {
+  const given = process.env[`${name.toUpperCase().replaceAll('-', '_')}_BIN`];
+  if (given !== undefined && given !== '') return given;
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin'];
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
