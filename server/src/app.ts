@@ -402,6 +402,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
 
   async function reloadKeys(): Promise<void> {
     try {
+      // A key may have been cut off for being in wrong hands: that first, then the renewal with its commits.
+      await keyring.read();
       await keyring.reload();
     } catch (error) {
       if (isClosing) return;

@@ -25,6 +25,8 @@ export interface Keyring {
   find(kid: string): KeyObject | undefined;
   /** Looks in the database for a key that another node may have started to use a moment ago. */
   findNew(kid: string): Promise<KeyObject | undefined>;
+  /** Reads the database alone: what was cut off is known after one statement. */
+  read(): Promise<void>;
   /**
    * Reads the key file and the database anew (a key was added, replaced or cut off) and moves the current key's time
    * ahead; called by the housekeeping more often than `renewalMs`.
@@ -113,8 +115,16 @@ export function createKeyring(needs: Needs): Keyring {
     });
   }
 
+  /** What a read found that began earlier is older: it must not bring back a key that was cut off meanwhile. */
+  let readsBegun = 0;
+  let newestRead = 0;
+
   async function readKeys(): Promise<void> {
+    readsBegun += 1;
+    const read = readsBegun;
     const rows = await selectSigningKeys(database.sql, clock());
+    if (read < newestRead) return;
+    newestRead = read;
     const before = keys;
     keys = new Map(
       rows.map(({ publicJwk, verifyUntil }) => {
@@ -182,6 +192,7 @@ export function createKeyring(needs: Needs): Keyring {
       await lookUp;
       return find(kid);
     },
+    read: readKeys,
     reload() {
       // One after the other: of two at once the one that read the older file could have the last word.
       const reloaded = reloading.then(loadAndRenew);
