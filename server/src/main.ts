@@ -105,7 +105,26 @@ function untilSignal(onHangUp?: () => void): Promise<string> {
     });
   }
   process.once('disconnect', () => resolve('disconnect'));
+  const { env } = process;
+  if (env.npm_lifecycle_event !== undefined) watchParent(() => resolve('parent gone'));
   return promise;
+}
+
+/** How often it is looked for. */
+const parentLookMs = 500;
+
+/**
+ * npm runs a script in a shell, and that one dies of a signal without handing it on: whoever ends `npm start` by a
+ * signal would leave the server behind, with nobody's child and the port.
+ */
+function watchParent(onGone: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onGone();
+  }, parentLookMs);
+  timer.unref();
 }
 
 /** The supervisor, to the process that it started. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type Answer, call, member, textMember } from '../support/service.ts';
 import { everythingWritten, makeFolder, type RunningServer, runCommand, startServer } from './process.ts';
 
@@ -21,10 +24,10 @@ const me = (bearer: string) => call(server, '/api/v1/access/me', { bearer });
 const kidOf = (token: string) =>
   textMember(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()), 'kid');
 
-async function eventually(isTrue: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+async function eventually(isTrue: () => Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
+  const deadline = performance.now() + withinMs;
   while (!(await isTrue())) {
-    assert.ok(performance.now() < deadline, `Not within 10 s: ${what}`);
+    assert.ok(performance.now() < deadline, `Not within ${withinMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -51,6 +54,28 @@ test('the administrator signs in with the printed password', async () => {
   assert.equal(answer.status, 200);
   const self = await me(textMember(answer.body, 'access_token'));
   assert.equal(member(self.body, 'isSuperuser'), true);
+});
+
+test('a server that npm started ends in order when the shell between them is killed', {
+  skip: process.platform === 'win32' && 'npm runs no shell of this kind here',
+}, async () => {
+  const folder = makeFolder();
+  const launcher = fileURLToPath(new URL('../../bin/irontrack.mjs', import.meta.url));
+  const { PATH = '', HOME = '' } = process.env;
+  // As npm does it. The second command keeps the shell from becoming the first.
+  const shell = spawn('sh', ['-c', '"$@" serve; true', 'sh', process.execPath, launcher], {
+    env: { PATH, HOME, PORT: '0', DATA_DIR: `${folder}/data`, npm_lifecycle_event: 'start' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  shell.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  await eventually(async () => output.includes('Documentation:'), 'it serves', 60_000);
+  const closed = once(shell.stdout, 'close');
+  shell.kill('SIGTERM');
+  await closed;
+  assert.match(output, /"reason":"parent gone"/);
 });
 
 test('a second server on the same data folder is refused', async () => {
