@@ -14,7 +14,7 @@ import {
   readCaller,
 } from '../http/guard.ts';
 import { parseFormBody } from '../http/json-body.ts';
-import type { Shortcut } from '../http/observe.ts';
+import type { ShortAnswer, Shortcut } from '../http/observe.ts';
 import { readSource } from '../http/request-source.ts';
 import { Problem, ValidationProblem } from '../problem.ts';
 import type { Sessions, SessionTokens } from '../sessions/sessions.ts';
@@ -184,6 +184,8 @@ export function mountAccess(app: App, needs: Needs): void {
 /** The route above for the caller who is known already, which is nearly every one: no hook, no promise, no SQL. */
 function createMeShortcut({ authenticate, cookies }: Pick<Needs, 'authenticate' | 'cookies'>): Shortcut {
   const serialize = buildSerializer(Me);
+  // For as long as the user is known their answer is: a cached user is replaced by another object, never changed.
+  const answers = new WeakMap<User, ShortAnswer>();
   return ({ headers }) => {
     const token = readAccessToken(headers, cookies);
     const caller = token === undefined ? undefined : authenticate(token);
@@ -192,7 +194,14 @@ function createMeShortcut({ authenticate, cookies }: Pick<Needs, 'authenticate' 
     if (caller instanceof Promise) caller.catch(() => undefined);
     if (caller === undefined || caller instanceof Promise) return undefined;
     const { user } = caller;
-    return { contentType: 'application/json; charset=utf-8', body: serialize(user), userId: user.id };
+    let answer = answers.get(user);
+    if (answer === undefined) {
+      // Through bytes and back, so that it is one text and not the many it was composed of.
+      const body = Buffer.from(serialize(user)).toString();
+      answer = { contentType: 'application/json; charset=utf-8', body, userId: user.id };
+      answers.set(user, answer);
+    }
+    return answer;
   };
 }
 

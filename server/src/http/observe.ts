@@ -22,7 +22,7 @@ import { createPostShortcuts } from './post-shortcut.ts';
 import { chooseWriteHead, prepareHead, type ResponseHead, type WriteHead } from './response-head.ts';
 
 /** A 200 that a shortcut found without waiting for anything. */
-interface ShortAnswer {
+export interface ShortAnswer {
   /** With its charset. */
   readonly contentType: string;
   readonly body: string | Buffer;

@@ -20,8 +20,9 @@ import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 import type { Callers } from './callers.ts';
 import type { Keyring } from './keyring.ts';
+import { createRotationBatch } from './rotation-batch.ts';
 import type { IssueTokens } from './session-tokens.ts';
-import { endLiveSession, findRefreshState, type RefreshState, rotateRefreshToken } from './sessions.sql.ts';
+import { endLiveSession, findRefreshState, type RefreshState } from './sessions.sql.ts';
 import type { SessionTokens } from './sessions.ts';
 
 export interface Rotation {
@@ -50,6 +51,7 @@ interface Needs {
 
 export function createRotation(needs: Needs): Rotation {
   const { database, audit, clock, keyring, callers, randomBytes, issueTokens, idleTtlMs, onReuse } = needs;
+  const rotate = createRotationBatch({ sql: database.sql, clock, idleTtlMs });
 
   /** The successor again, when this token is the last one but one and was rotated a moment ago. */
   function repeatSuccessor(
@@ -124,16 +126,10 @@ export function createRotation(needs: Needs): Rotation {
       const presented = parseRefreshToken(refreshToken);
       if (presented === undefined) throw new Problem('refresh-token-refused');
       await keyring.prepare();
-      const now = clock();
       const rotationSalt = randomBytes(rotationSaltBytes);
       const secret = deriveSuccessorSecret(presented, rotationSalt);
-      const rotated = await rotateRefreshToken(database.sql, {
-        presented,
-        rotationSalt,
-        successorHash: hashRefreshSecret(secret),
-        now,
-        idleEndsAt: new Date(now.getTime() + idleTtlMs),
-      });
+      const successorHash = hashRefreshSecret(secret);
+      const rotated = await rotate({ presented, rotationSalt, successorHash });
       if (rotated !== undefined) {
         const { sessionId } = presented;
         const successor = encodeRefreshToken(rotated.tagKey, {
@@ -142,7 +138,7 @@ export function createRotation(needs: Needs): Rotation {
           secret,
         });
         const { userId, endsAt } = rotated;
-        return issueTokens({ userId, sessionId, endsAt }, successor, now);
+        return issueTokens({ userId, sessionId, endsAt }, successor, clock());
       }
       const tokens = await settleStale(presented, source);
       if (tokens === undefined) throw new Problem('refresh-token-refused');

@@ -41,15 +41,19 @@ export async function insertSession(tx: Sql, session: NewSession): Promise<Date 
   return row?.endsAt;
 }
 
-interface Rotation {
+/** The live token of a session, and what takes its place. */
+export interface RotationStep {
   presented: RefreshToken;
   rotationSalt: Buffer;
   successorHash: Buffer;
+}
+
+export interface RotationTimes {
   now: Date;
   idleEndsAt: Date;
 }
 
-interface Rotated {
+export interface Rotated {
   userId: string;
   tagKey: Buffer;
   endsAt: Date;
@@ -59,8 +63,11 @@ interface Rotated {
  * The compare-and-swap that makes a successor: of all who present the live token at once, one row is returned to one.
  * A single statement, so it is its own transaction.
  */
-export async function rotateRefreshToken(sql: Sql, rotation: Rotation): Promise<Rotated | undefined> {
-  const { presented, rotationSalt, successorHash, now, idleEndsAt } = rotation;
+export async function rotateRefreshToken(
+  sql: Sql,
+  { presented, rotationSalt, successorHash }: RotationStep,
+  { now, idleEndsAt }: RotationTimes,
+): Promise<Rotated | undefined> {
   const presentedHash = hashRefreshSecret(presented.secret);
   const [row] = await sql<Rotated>`
     update sessions s
@@ -74,6 +81,54 @@ export async function rotateRefreshToken(sql: Sql, rotation: Rotation): Promise<
     returning s.user_id as "userId", s.tag_key as "tagKey",
       least(s.idle_ends_at, s.absolute_ends_at) as "endsAt"`;
   return row;
+}
+
+/**
+ * The same for several sessions at once. It passes over a row that somebody else holds, instead of waiting for it while it
+ * holds others itself: so it is part of no deadlock.
+ *
+ * @param steps of different sessions
+ * @returns those that were rotated; of the others the statement for one says why not
+ */
+export async function rotateRefreshTokens(
+  sql: Sql,
+  steps: readonly RotationStep[],
+  { now, idleEndsAt }: RotationTimes,
+): Promise<(Rotated & { sessionId: string })[]> {
+  const ids = arrayOf(steps, ({ presented }) => presented.sessionId);
+  const generations = arrayOf(steps, ({ presented }) => String(presented.generation));
+  const presentedHashes = arrayOf(steps, ({ presented }) => bytesOf(hashRefreshSecret(presented.secret)));
+  const successorHashes = arrayOf(steps, ({ successorHash }) => bytesOf(successorHash));
+  const rotationSalts = arrayOf(steps, ({ rotationSalt }) => bytesOf(rotationSalt));
+  return await sql<Rotated & { sessionId: string }>`
+    with given as materialized (
+      select * from unnest(
+        ${ids}::uuid[], ${generations}::int[], ${presentedHashes}::bytea[], ${successorHashes}::bytea[],
+        ${rotationSalts}::bytea[]
+      ) as g (id, generation, presented_hash, successor_hash, rotation_salt)
+    ),
+    free as materialized (
+      select s.id from sessions s where s.id = any (${ids}::uuid[]) for no key update skip locked
+    )
+    update sessions s
+    set generation = s.generation + 1, previous_hash = s.current_hash, current_hash = g.successor_hash,
+      rotation_salt = g.rotation_salt, rotated_at = ${now}, last_seen_at = ${now}, idle_ends_at = ${idleEndsAt}
+    from given g, free, users u
+    where s.id = g.id and free.id = g.id and s.generation = g.generation and s.current_hash = g.presented_hash
+      and s.ended_at is null and s.idle_ends_at > ${now} and s.absolute_ends_at > ${now}
+      and u.id = s.user_id and u.is_active
+    returning s.id as "sessionId", s.user_id as "userId", s.tag_key as "tagKey",
+      least(s.idle_ends_at, s.absolute_ends_at) as "endsAt"`;
+}
+
+/** The text of an array whose elements need no quotes. */
+function arrayOf<Item>(items: readonly Item[], textOf: (item: Item) => string): string {
+  return `{${items.map(textOf).join(',')}}`;
+}
+
+/** As an element of an array: its backslash is doubled there. */
+function bytesOf(bytes: Buffer): string {
+  return `"\\\\x${bytes.toString('hex')}"`;
 }
 
 export interface RefreshState {
