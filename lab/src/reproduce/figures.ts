@@ -5,6 +5,7 @@ import type {
   EncodedHistogram,
   Fault,
   FlameNode,
+  LaneReading,
   LoadShape,
   MicroRow,
   RunMeasurement,
@@ -160,13 +161,25 @@ function makeCell(group: Group, runs: readonly RunMeasurement[]): Cell {
     measures: summariseRun(mergeRuns(runs)),
     cpuUs: spreadOf(cpu),
     ratePerS: rate?.high === undefined ? rate : { ...rate, high: rate.high * Math.exp(uncounted) },
-    serviceCpu: lanes.length === 0 ? null : meanOf(lanes.map(({ serverCpu }) => serverCpu)),
+    serviceCpu: lanes.length === 0 ? null : Math.max(seenOf(lanes), usedOf(runs)),
     cores: (lanes[0]?.cores ?? []).map((_, core) => meanOf(lanes.map(({ cores }) => cores[core] ?? 0))),
     // The rounds together have the samples that one lacks.
     faults: faults.filter(
       ({ kind }, index) => kind !== 'samples' && faults.findIndex((other) => other.kind === kind) === index,
     ),
   };
+}
+
+function seenOf(lanes: readonly LaneReading[]): number {
+  return meanOf(lanes.map(({ serverCpu }) => serverCpu));
+}
+
+/**
+ * From the CPU of a request, which counts threads that began and ended between two readings of the lanes: those of four
+ * Argon2 lanes do, and left a third of what was used. Short by what was under way at the end.
+ */
+function usedOf(runs: readonly RunMeasurement[]): number {
+  return meanOf(runs.map(({ cpuUsPerRequest = 0, ratePerS }) => (cpuUsPerRequest * ratePerS) / 1e6));
 }
 
 function spreadOf(values: readonly number[]): Spread | undefined {

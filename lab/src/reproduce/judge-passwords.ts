@@ -85,15 +85,15 @@ export function judgeSigning(figures: Figures): Judged {
 }
 
 /**
- * The study handed PyJWT its key as text. Then each token reads the key anew, and reading it tests its primes:
- * https://github.com/jpadilla/pyjwt/issues/733, and why it is slow https://github.com/pyca/cryptography/issues/7236.
+ * PyJWT that is handed its key as text reads the key anew for each token, and reading it tests its primes:
+ * https://github.com/jpadilla/pyjwt/issues/733, and why that is slow https://github.com/pyca/cryptography/issues/7236.
  */
 function explainSigning({ piece }: Figures): string {
   const sign = piece(pieceNames.rsaSign)?.medianUs;
   const pem = piece(pieceNames.rsaSignPem)?.medianUs;
   const hash = piece(pieceNames.hashOneLane)?.medianUs;
   if (sign === undefined || pem === undefined || hash === undefined) return 'The pieces were not measured.';
-  return `A signature takes ${formatUs(sign)} here and the hash ${formatUs(hash)}, ${formatShort(hash / sign)} times as much. The study spent some 125 ms on each token, and its profile has them in preparing the private key: PyJWT, given the key as text, reads it for every token, and its library tests the primes of an RSA key each time it reads one, which OpenSSL 3 made slow. So what dominated there was, it seems, not the signature but the key. Node reads a key without that test (read for each signature: ${formatUs(pem)} here), and this service reads it once.`;
+  return `A signature takes ${formatUs(sign)} here and the hash ${formatUs(hash)}, ${formatShort(hash / sign)} times as much. The study spent some 125 ms on each token, and its profile has them in preparing the private key: PyJWT, given the key as text, reads it for every token, and its library tests the primes of an RSA key each time it reads one: by itself, on the machine that docs/benchmarks was measured on, 42 ms a token against 0.40 with the key read once (lab/experiments/auth/pyjwt-key.py). So what dominated there was not the signature but reading the key. Node reads a key without that test (read for each signature: ${formatUs(pem)} here), and this service reads it once.`;
 }
 
 export function judgeLanes(figures: Figures): Judged {
