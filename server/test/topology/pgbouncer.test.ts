@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { findStatementRoute } from '../../src/commands/database-access.ts';
+import { openDatabase } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrations.ts';
 import { makeFolder, runCommand, startServer, startWorker, toUrl } from '../faults/process.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -132,4 +133,42 @@ test('DATABASE_PREPARED_STATEMENTS decides by hand', { skip }, async (t) => {
   assert.equal(await prepares('on', way), true);
   assert.equal(await prepares('off', { ...way, address: straight }), false);
   assert.equal(await prepares('auto', { ...way, address: straight }), true);
+});
+
+test('statements with and without parameters and transactions side by side get their own answers', {
+  skip,
+}, async (t) => {
+  const { address, close } = await startPgbouncer(straight, { poolSize: 3 });
+  t.after(close);
+  const { prepares } = await findStatementRoute(
+    { preparedStatements: 'auto' },
+    { address, directAddress: straight },
+  );
+  // Fewer connections than callers, so that each has several statements to carry.
+  const database = openDatabase({ address, poolSize: 4, timeoutMs: 20_000, prepares });
+  t.after(database.close);
+  const kinds = [
+    async () => (await database.sql<{ n: number }>`select 1 as n`)[0]?.n === 1,
+    async (n: number) => (await database.sql<{ n: number }>`select ${n}::int as n`)[0]?.n === n,
+    async (n: number) => {
+      const rows = await database.forRequest(`r${n}`)<{ n: number }>`
+        select n from generate_series(1, ${n}::int) as n`;
+      return rows.length === n && rows.at(-1)?.n === n;
+    },
+    (n: number) =>
+      database.transaction(
+        `t${n}`,
+        async (tx) => (await tx<{ n: number }>`select ${n}::int as n`)[0]?.n === n,
+      ),
+  ];
+  const startedAt = performance.now();
+  await Promise.all(
+    Array.from({ length: 40 }, async (_, caller) => {
+      for (let turn = 1; turn <= 30; turn += 1) {
+        const ask = kinds[(caller + turn) % kinds.length];
+        assert.ok(await ask?.(turn), `caller ${caller}, turn ${turn}`);
+      }
+    }),
+  );
+  t.diagnostic(`1,200 in ${(performance.now() - startedAt).toFixed()} ms, prepared: ${prepares}`);
 });
