@@ -129,8 +129,10 @@ test('an event is due for delivery exactly when the organization has an address 
     return rows.length;
   };
   const set = async (url: string, isDisabled: boolean) => {
+    // With a secret, as every address has: a delivery that nothing could sign is taken out by whoever delivers.
     await service.sql`
-      update organizations set webhook_url = ${url}, webhook_disabled_at = ${isDisabled ? new Date() : null}
+      update organizations set webhook_url = ${url}, webhook_secret = ${url === '' ? null : Buffer.alloc(32, 1)},
+        webhook_disabled_at = ${isDisabled ? new Date() : null}
       where id = ${builtInOrganizationId}`;
   };
   assert.equal(await dueFor((await signUp(service)).id), 0);
