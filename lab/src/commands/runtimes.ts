@@ -232,9 +232,10 @@ function writeNginx(folder: string, socket: string): string {
   const template = join(folder, 'nginx.template');
   writeFileSync(template, text);
   const config = join(folder, 'nginx.conf');
-  // Before the service is there nginx would answer 502, which is an answer.
+  // Before the service is there nginx would answer 502, which is an answer; and Bun leaves its socket behind when it ends,
+  // so that the next start would not be waited for.
   const wait = `while [ ! -S '${socket}' ]; do sleep 0.1; done`;
-  return `sed "s/PORT/{port}/" '${template}' > '${config}'; (${wait}; exec nginx -e '${folder}/error.log' -c '${config}')`;
+  return `rm -f '${socket}'; sed "s/PORT/{port}/" '${template}' > '${config}'; (${wait}; exec nginx -e '${folder}/error.log' -c '${config}')`;
 }
 
 /** @returns such as "nginx/1.22.1" */

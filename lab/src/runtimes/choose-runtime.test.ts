@@ -43,9 +43,21 @@ test('says what more workers and a proxy make of the rate', () => {
   assert.match(none, /stay with 1 .*With 2 cores for workers, database and load/);
 });
 
+test('who is left alone, or has too few answers for a P99, wins nothing', () => {
+  const alone = choose(runsOf('node', 'one', 1000));
+  assert.match(alone, /^\| most answers a second \| cannot tell \|$/m);
+  const few = choose([...runsOf('node', 'one', 1000, { ok: 9 }), ...runsOf('bun', 'one', 600, { ok: 9 })]);
+  assert.match(few, /^\* Shortest P99 at the given rate: cannot be told, for too few answers/m);
+  assert.match(few, /^\| most answers a second \| node \|$/m);
+});
+
 test('runs that missed their rate win nothing, and are told', () => {
   const faults = [{ kind: 'rate', sentence: 'Only half.', weight: 'invalid' as const }];
-  const text = choose([...runsOf('node', 'one', 1000), ...runsOf('bun', 'one', 9000, { rssMb: 1, faults })]);
+  const text = choose([
+    ...runsOf('node', 'one', 1000),
+    ...runsOf('bun', 'one', 9000, { rssMb: 1, faults }),
+    ...runsOf('deno', 'one', 500),
+  ]);
   assert.match(text, /^\| most answers a second \| node \|$/m);
   assert.match(text, /^\* Not bun, as it stands: it missed its rate or failed in 6 of 6 runs\.$/m);
 });

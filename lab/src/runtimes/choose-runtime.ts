@@ -85,7 +85,10 @@ export function chooseRuntimes(measured: Measured, settings: readonly Setting[])
     '',
     ...drawTable(
       ['you want', ...there.map(({ section }) => section)],
-      rows.map(({ wish, ahead }) => [wish.name, ...ahead.map(describeAhead)]),
+      rows.map(({ wish, ahead }) => [
+        wish.name,
+        ...ahead.map((each) => (each === undefined ? 'cannot tell' : describeAhead(each))),
+      ]),
     ),
     ...advice.map((sentence) => `* ${sentence}`),
     '',
@@ -97,7 +100,8 @@ function findWinner(measured: Measured, section: string, wish: Wish): Ahead | un
   const fit = findContenders(measured, section, wish.isFullRate).filter(
     (contender) => !contender.runs.some(isInvalid) && (wish.needsTail !== true || hasTail(contender)),
   );
-  return findAhead(fit, wish.read, wish.better);
+  // Who is alone is ahead of nobody.
+  return fit.length < 2 ? undefined : findAhead(fit, wish.read, wish.better);
 }
 
 function findContenders(
@@ -120,6 +124,8 @@ function advise({ name }: Wish, ahead: readonly (Ahead | undefined)[]): string {
   const most = Math.max(0, ...counts.map(({ count }) => count));
   const winners = counts.filter(({ count }) => count === most).map(({ winner }) => winner);
   const title = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  if (ahead.every((each) => each === undefined))
+    return `${title}: cannot be told, for too few answers or runs that do not count.`;
   return winners.length === 0
     ? `${title}: these rounds tell nobody apart, so choose by something else.`
     : `${title}: take ${joinWords(winners)}, clearly ahead in ${most} of ${ahead.length} settings${winners.length > 1 ? ' each' : ''}.`;
