@@ -133,9 +133,15 @@ export function openDatabase(settings: DatabaseSettings): Database {
     lastCutAt = performance.now();
     // A pooler without a database takes each connection and cuts it off: as many as there are requests, if not for this.
     pool = openPool(used.gate, cuts === 0 ? 0 : backoffMs(cuts));
-    if (used.running === 0) endNow(used);
+    if (used.running === 0) {
+      endNow(used);
+      return;
+    }
+    // Its idle connections are closed at once: PostgreSQL may have none to spare. Not where statements may be in the
+    // library's own queue, which it does not serve any more then.
+    if (used.running < poolSize) used.client.end({ timeout: timeoutMs / 1_000 }).catch(() => undefined);
     // By then nobody waits for what has not ended.
-    else setTimeout(() => endNow(used), timeoutMs).unref();
+    setTimeout(() => endNow(used), timeoutMs).unref();
   }
 
   /** Nobody had an answer all the while: then it is not load. */

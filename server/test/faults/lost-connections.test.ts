@@ -181,6 +181,33 @@ test('what fails by itself is no outage, and costs nobody a connection', async (
   assert.equal(await pid(), before);
 });
 
+test('of a pool that lost one connection the others are closed when they are done, and none is cut off', async () => {
+  const size = 4;
+  const database = open(true, 20_000, size);
+  const all = () => Promise.all(Array.from({ length: size }, () => database.sql`select pg_sleep(0.2)`));
+  const countOpen = async () => {
+    const [row] = await admin<{ count: number }[]>`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and query like '%pg_sleep%' and pid <> pg_backend_pid()`;
+    return row?.count ?? 0;
+  };
+  await all();
+  assert.equal(await countOpen(), size);
+  const long = database.transaction('a-test', async (tx) => {
+    await tx`select pg_sleep(0.5)`;
+    await tx`select pg_sleep(0.5)`;
+    return 'done';
+  });
+  await wait(100);
+  proxy.breakAt('select pg_sleep(0.1)', 'before it arrives');
+  await assert.rejects(database.forRequest('a-test')`select pg_sleep(0.1)`, isAway);
+  await wait(200);
+  assert.equal(await countOpen(), 1, 'the one whose transaction is under way');
+  assert.equal(await long, 'done');
+  await all();
+  assert.equal(await countOpen(), size);
+});
+
 test('of a statement that failed nothing is kept', async () => {
   const database = open(true);
   setFlagsFromString('--expose-gc');
