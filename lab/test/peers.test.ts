@@ -22,7 +22,8 @@ suite('the service beside its peers', () => {
     assert.match(report, /\| express \| bcrypt, 10 rounds \| express \d+\.\d+\.\d+, passport \d/);
     assert.match(report, /^Before you quote it:$/m);
     const charts = [...report.matchAll(/\]\(([\w-]+\.svg)\)/g)].map(([, name = '']) => name);
-    assert.equal(charts.length, 2);
+    // Half a second at 600/s is too short for a P99, so of that there is none.
+    assert.deepEqual(charts, ['peers-each-as-its-guides-recommend-me-max.svg']);
     for (const name of charts) assert.match(readFileSync(join(shell.folder, name), 'utf8'), /^<svg /);
     const sections = report.split(/^### /m).slice(1);
     assert.deepEqual(

@@ -147,7 +147,7 @@ export function judgeRun(
     faults.push(
       doubt(
         'lag',
-        `The generator itself was late by ${(lagUs / 1000).toFixed(1)} ms at P99: its core was not its own.`,
+        `The generator itself was late by ${(lagUs / 1000).toFixed(1)} ms at P99: something else had its core, or its own garbage collector did.`,
       ),
     );
   }
