@@ -58,7 +58,7 @@ export const settings = {
   MAX_CONNECTIONS: setting(
     integer(1, 1_000_000),
     '10000',
-    'Client connections at most. One more is closed as it is opened.',
+    'Client connections of each worker at most. One more is closed as it is opened.',
   ),
   VALKEY_URL: setting(
     optional(valkeyUrl()),

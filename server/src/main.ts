@@ -94,8 +94,9 @@ function untilSignal(onHangUp?: () => void): Promise<string> {
   let firstAt: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (signal === 'SIGHUP' && onHangUp !== undefined && firstAt === undefined) {
-        onHangUp();
+      if (signal === 'SIGHUP' && onHangUp !== undefined) {
+        // Nothing is restarted any more by who is ending, and open requests are not cut off for it.
+        if (firstAt === undefined) onHangUp();
         return;
       }
       firstAt ??= performance.now();

@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { addUpCounted, describeRestarts } from '../telemetry/joined-metrics.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { shareOf } from '../workers/share.ts';
 import { createSupervisor } from '../workers/supervisor.ts';
 import { createForking } from '../workers/worker-process.ts';
 import { createPrimaryAdministrator } from './administrator.ts';
@@ -60,9 +61,4 @@ export async function superviseWorkers({
   });
   const administrator = await createPrimaryAdministrator(config, database.address);
   announceServing(telemetry, shown, administrator);
-}
-
-/** One worker's share of a number that all have together; at least one. */
-function shareOf(total: number, workers: number, place: number): number {
-  return Math.max(1, Math.floor(total / workers) + (place < total % workers ? 1 : 0));
 }

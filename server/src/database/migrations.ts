@@ -64,6 +64,32 @@ export async function migrate(address: DatabaseAddress): Promise<string[]> {
   }
 }
 
+/**
+ * Refuses a database that lacks a migration of ours: whoever was started by an older program, which migrated, would ask for
+ * tables that are not there. A database that is newer is none of its business; a start looks at that.
+ *
+ * @param address past any pooler
+ * @throws StartupError also when the database is away
+ */
+export async function requireMigrated(address: DatabaseAddress): Promise<void> {
+  const client = connectPool(address, 1);
+  try {
+    const applied = await client<{ version: string }[]>`select version from schema_migrations`;
+    const known = new Set(applied.map(({ version }) => version));
+    const missing = (await readMigrations()).map(({ version }) => version).filter((each) => !known.has(each));
+    if (missing.length === 0) return;
+    throw new StartupError(
+      exitStatus.unavailable,
+      `The database lacks ${missing.join(', ')}, which these files need. Run irontrack migrate, or restart the ` +
+        'whole service: a rolling restart leaves the schema as it is.',
+    );
+  } catch (error) {
+    throw explain(error);
+  } finally {
+    await client.end({ timeout: 5 });
+  }
+}
+
 /** Through a pooler in transaction mode the lock would stay behind, and LISTEN, which succeeds there, hears nothing. */
 async function requireLastingConnection(address: DatabaseAddress): Promise<void> {
   const { keeps } = await findDatabaseRoute(address);

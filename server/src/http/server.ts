@@ -53,6 +53,9 @@ export function createServer(settings: ServerSettings): App {
   const errorHandler = createErrorHandler(report);
   const app: App = Fastify(options);
   if (maxConnections !== undefined) app.server.maxConnections = maxConnections;
+  // One of several workers would else hand it back to the supervisor, for the next; when all are full that goes on for ever.
+  // Node 23.1 and later; its types do not know it yet.
+  Reflect.set(app.server, 'dropMaxConnection', true);
   if (onConnectionDropped !== undefined) app.server.on('drop', onConnectionDropped);
   const routes = createRouteTable();
   observer.mount(app);

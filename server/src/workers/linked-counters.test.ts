@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { declareCounterTests } from '../cache/counters.conformance.ts';
 import { createMemoryCounters } from '../cache/memory-counters.ts';
+import { Problem } from '../problem.ts';
 import { type Endpoint, openLink } from './link.ts';
 import { createCountingCalls, createLinkedCounters } from './linked-counters.ts';
 import type { SupervisorCalls } from './messages.ts';
@@ -76,4 +77,23 @@ test('points that are given back to a worker that took them ahead can be taken a
   assert.equal((await counters.take(claim)).isGranted, true);
   assert.equal((await counters.take(claim)).isGranted, true);
   assert.equal((await counters.take(claim)).isGranted, false);
+});
+
+test('while the supervisor does not answer whoever is to be counted is told to come back', async () => {
+  const [, worker] = createChannel(() => undefined);
+  const counters = createLinkedCounters(openLink<SupervisorCalls>(worker, {}), () => 0);
+  const exact = { limit: { name: 'sign-in', points: 10, windowMs: 60_000 }, subject: 'somebody' };
+  const leased = { ...exact, limit: { ...exact.limit, points: 1_000 } };
+  const asked = [
+    counters.take(exact),
+    counters.take(leased),
+    counters.takeEach([exact]),
+    counters.read(exact),
+  ];
+  for (const outcome of await Promise.allSettled(asked)) {
+    assert.ok(outcome.status === 'rejected' && outcome.reason instanceof Problem);
+    assert.equal(outcome.reason.code, 'overloaded');
+    assert.equal(outcome.reason.headers['retry-after'], '2');
+  }
+  await counters.giveBack([exact]);
 });

@@ -1,6 +1,7 @@
 /** Counters that all workers of a node have together: the supervisor counts, and each of them asks it. */
 import type { Claim, Count, Counters, Limit } from '../cache/counters.ts';
-import type { Link } from './link.ts';
+import { Problem } from '../problem.ts';
+import { type Link, LinkError } from './link.ts';
 import type { SupervisorCalls } from './messages.ts';
 
 /** An answer takes some 0.2 ms; without one in this time the supervisor is stuck or gone. */
@@ -27,7 +28,7 @@ interface Lease {
 
 /**
  * @param now a monotonic clock in milliseconds
- * @throws LinkError when the supervisor does not answer; it is about to end this process then
+ * @throws Problem `overloaded` when the supervisor does not answer: it has too much to do, or is gone and this process soon
  */
 export function createLinkedCounters(link: Link<SupervisorCalls>, now: () => number): Counters {
   const leases = new Map<string, Lease>();
@@ -51,7 +52,7 @@ export function createLinkedCounters(link: Link<SupervisorCalls>, now: () => num
   /** Takes a point and some ahead. Whoever comes meanwhile waits for those. */
   async function lease(claim: Claim, key: string): Promise<Count> {
     const wanted = Math.floor(claim.limit.points / leasesOfLimit);
-    const { granted, last } = await link.ask(longestCountMs, 'lease', claim, wanted);
+    const { granted, last } = await answered(link.ask(longestCountMs, 'lease', claim, wanted));
     if (granted === 0) return last;
     const used = last.used - granted + 1;
     if (leases.size >= mostLeases) dropOver();
@@ -93,13 +94,13 @@ export function createLinkedCounters(link: Link<SupervisorCalls>, now: () => num
 
   return {
     take(claim) {
-      if (!isLeased(claim.limit)) return link.ask(longestCountMs, 'take', claim);
+      if (!isLeased(claim.limit)) return answered(link.ask(longestCountMs, 'take', claim));
       const key = keyOf(claim);
       return takeLeased(key) ?? takeAsking(claim, key);
     },
-    takeEach: (claims) => link.ask(longestCountMs, 'takeEach', claims),
+    takeEach: (claims) => answered(link.ask(longestCountMs, 'takeEach', claims)),
     async read(claim) {
-      const count = await link.ask(longestCountMs, 'read', claim);
+      const count = await answered(link.ask(longestCountMs, 'read', claim));
       const held = isLeased(claim.limit) ? leases.get(keyOf(claim)) : undefined;
       if (held === undefined || held.left === 0 || now() >= held.endsAtMs) return count;
       return { ...count, isGranted: true, used: count.used - held.left };
@@ -109,6 +110,16 @@ export function createLinkedCounters(link: Link<SupervisorCalls>, now: () => num
       if (rest.length > 0) await link.ask(longestCountMs, 'giveBack', rest).catch(() => undefined);
     },
   };
+}
+
+/** Who cannot be counted is not let in; but nothing of ours broke, and it is worth trying again. */
+async function answered<Value>(question: Promise<Value>): Promise<Value> {
+  try {
+    return await question;
+  } catch (error) {
+    if (!(error instanceof LinkError)) throw error;
+    throw new Problem('overloaded', undefined, { headers: { 'retry-after': '2' }, cause: error });
+  }
 }
 
 /** What the supervisor answers. */

@@ -43,6 +43,8 @@ export interface SupervisorCalls {
 
 /** Functions of a worker that the supervisor calls. */
 export interface WorkerCalls {
+  /** Says that it does not hang. */
+  answer(): void;
   hear(changes: readonly Change[]): void;
   report(): Promise<MetricsPart>;
   /** End, while the others go on: open requests finish, and each connection is told to close with its next answer. */

@@ -8,6 +8,7 @@ import type { MetricsPart } from '../telemetry/joined-metrics.ts';
 import { type Link, openLink } from './link.ts';
 import { createCountingCalls } from './linked-counters.ts';
 import type { Change, Post, StartFailure, SupervisorCalls, WorkerCalls } from './messages.ts';
+import { watchForSilence } from './silence.ts';
 import type { Ending, WorkerProcess } from './worker-process.ts';
 
 export interface Supervisor {
@@ -47,6 +48,8 @@ interface Worker {
   readonly serving: Promise<string>;
   /** Hears what others change. */
   isJoined: boolean;
+  /** It did not confirm the last change in time: until it does, nobody waits for it. */
+  isSilent: boolean;
   servingSince: number | undefined;
   /** It was told to end, or asked for it. */
   isLeaving: boolean;
@@ -61,6 +64,11 @@ const longestBackOffMs = 5_000;
 const settledMs = 60_000;
 const longestHearingMs = 1_000;
 const longestReportMs = 1_500;
+/** Four questions in a row without an answer, 20 to 25 s: an event loop that is busy for so long serves nobody either. */
+const watchEveryMs = 5_000;
+const mostUnanswered = 4;
+/** From its first moment until it serves. It takes a second or two, and waits for others on a machine that starts 64. */
+const longestStartMs = 120_000;
 /** A worker cuts off what is still open after 30 s by itself. */
 const longestEndMs = 40_000;
 
@@ -100,9 +108,7 @@ export function createSupervisor(needs: Needs): Supervisor {
         worker.failure = failure;
       },
       async spread(changes: readonly Change[]) {
-        await Promise.allSettled(
-          others(worker).map(({ link }) => link.ask(longestHearingMs, 'hear', changes)),
-        );
+        await Promise.all(others(worker).map((other) => tell(other, changes)));
       },
       async collect() {
         const parts = await Promise.all(others(worker).map(report));
@@ -121,13 +127,16 @@ export function createSupervisor(needs: Needs): Supervisor {
       link: openLink<WorkerCalls>(process.endpoint, { ...calls }),
       serving: serving.promise,
       isJoined: false,
+      isSilent: false,
       servingSince: undefined,
       isLeaving: false,
       failure: undefined,
       metrics: undefined,
     };
     all.add(worker);
+    const stopWatching = watch(worker);
     void process.ended.then((ending) => {
+      stopWatching();
       all.delete(worker);
       worker.link.close();
       serving.reject(asStartupError(worker, ending));
@@ -135,6 +144,52 @@ export function createSupervisor(needs: Needs): Supervisor {
       if (holders.get(place) === worker) replaceDead(worker, ending);
     });
     return worker;
+  }
+
+  /** Kills a worker that hangs, so that another takes its place. @returns what ends the watch */
+  function watch(worker: Worker): () => void {
+    const { place, process, link, serving } = worker;
+    const late = setTimeout(() => {
+      const message = `It did not serve within ${longestStartMs / 1000} s.`;
+      worker.failure ??= { status: exitStatus.unavailable, message };
+      process.kill('SIGKILL');
+    }, longestStartMs).unref();
+    serving.then(
+      () => clearTimeout(late),
+      () => undefined,
+    );
+    const stopAsking = watchForSilence({
+      everyMs: watchEveryMs,
+      mostUnanswered,
+      // Who has not joined yet hears nothing; until then the time for its start counts.
+      ask: async () => {
+        if (worker.isJoined) await link.ask(watchEveryMs * mostUnanswered, 'answer');
+      },
+      onSilent(silentMs) {
+        log.error(
+          { worker: place, pid: process.pid, silentMs },
+          `Worker ${place} has not answered for ${silentMs / 1000} s: it hangs, and is killed.`,
+        );
+        process.kill('SIGKILL');
+      },
+    });
+    return () => {
+      clearTimeout(late);
+      stopAsking();
+    };
+  }
+
+  /** Resolves when it has heard, or after a second. Who let somebody wait once is not waited for until it answers again. */
+  async function tell(other: Worker, changes: readonly Change[]): Promise<void> {
+    const heard = other.link.ask(longestHearingMs, 'hear', changes).then(
+      () => {
+        other.isSilent = false;
+      },
+      () => {
+        other.isSilent = true;
+      },
+    );
+    if (!other.isSilent) await heard;
   }
 
   /** What an ended worker counted stays counted: a sum that falls would be taken for a restart of everything. */
@@ -157,7 +212,8 @@ export function createSupervisor(needs: Needs): Supervisor {
   }
 
   /** Somebody who held a place is gone without a successor. */
-  function replaceDead(worker: Worker, { status, signal }: Ending): void {
+  function replaceDead(worker: Worker, ending: Ending): void {
+    const { status, signal } = ending;
     const { place, process, servingSince } = worker;
     holders.delete(place);
     if (isStopping || !isStarted) return;
@@ -166,13 +222,16 @@ export function createSupervisor(needs: Needs): Supervisor {
     const isOrderly = worker.isLeaving && status === 0;
     deaths.set(place, isOrderly ? before : before + 1);
     const delayMs = isOrderly ? 0 : Math.min(longestBackOffMs, firstBackOffMs * 2 ** before);
-    const about = { worker: place, pid: process.pid, status, signal, reason: worker.failure?.message };
+    const about = {
+      worker: place,
+      pid: process.pid,
+      status,
+      signal,
+      reason: worker.failure?.message ?? ending.reason,
+    };
     if (isOrderly) log.info(about, 'A worker was asked to end and has; another takes its place.');
     else
-      log.error(
-        { ...about, restartInMs: delayMs },
-        `${endingInWords(worker, status, signal)} It is started again.`,
-      );
+      log.error({ ...about, restartInMs: delayMs }, `${endingInWords(worker, ending)} It is started again.`);
     restarts += 1;
     const timer = setTimeout(() => {
       timers = timers.filter((each) => each !== timer);
@@ -193,10 +252,14 @@ export function createSupervisor(needs: Needs): Supervisor {
   }
 
   async function replaceAll(): Promise<void> {
+    let dead = 0;
     for (let place = 0; place < count && !isStopping; place += 1) {
       const old = holders.get(place);
-      // Dead, and on its way back by itself.
-      if (old === undefined) continue;
+      if (old === undefined) {
+        // On its way back by itself.
+        dead += 1;
+        continue;
+      }
       const successor = startWorker(place);
       try {
         await successor.serving;
@@ -213,7 +276,13 @@ export function createSupervisor(needs: Needs): Supervisor {
       holders.set(place, successor);
       if (current !== undefined) await end(current, 'retire');
     }
-    if (!isStopping) log.info({ workers: count }, 'Every worker was replaced.');
+    if (isStopping) return;
+    if (dead === 0) log.info({ workers: count }, 'Every worker was replaced.');
+    else
+      log.info(
+        { workers: count, dead },
+        'Every worker was replaced but those that are started again anyway.',
+      );
   }
 
   async function restartUntilQuiet(): Promise<void> {
@@ -230,6 +299,8 @@ export function createSupervisor(needs: Needs): Supervisor {
       const first = startWorker(0);
       holders.set(0, first);
       const address = await first.serving;
+      // Those that are started now nobody would end.
+      if (isStopping) throw new StartupError(exitStatus.unavailable, 'It was ended while it started.');
       for (let place = 1; place < count; place += 1) holders.set(place, startWorker(place));
       await Promise.all([...holders.values()].map(({ serving }) => serving));
       isStarted = true;
@@ -251,15 +322,16 @@ export function createSupervisor(needs: Needs): Supervisor {
   };
 }
 
-function endingInWords({ failure, place }: Worker, status: number | null, signal: string | null): string {
+function endingInWords({ failure, place }: Worker, { status, signal, reason }: Ending): string {
   if (failure !== undefined) return `Worker ${place} could not start: ${failure.message}`;
+  if (reason !== undefined) return `Worker ${place} could not be made (${reason}).`;
   return signal === null
     ? `Worker ${place} ended with status ${status}.`
     : `Worker ${place} was killed by ${signal}.`;
 }
 
-function asStartupError(worker: Worker, { status, signal }: Ending): StartupError {
+function asStartupError(worker: Worker, ending: Ending): StartupError {
   const known = Object.values(exitStatus).find((each) => each === worker.failure?.status);
-  const message = worker.failure?.message ?? endingInWords(worker, status, signal);
+  const message = worker.failure?.message ?? endingInWords(worker, ending);
   return new StartupError(known ?? exitStatus.unavailable, message);
 }

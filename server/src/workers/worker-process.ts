@@ -1,12 +1,13 @@
 /** A process of node:cluster, as much of it as the supervisor needs. */
 import type { ChildProcess } from 'node:child_process';
-import cluster from 'node:cluster';
-import { once } from 'node:events';
+import cluster, { type Worker } from 'node:cluster';
 import type { Endpoint } from './link.ts';
 
 export interface Ending {
   status: number | null;
   signal: string | null;
+  /** Why there was never a process, in words. */
+  reason?: string;
 }
 
 export interface WorkerProcess {
@@ -32,23 +33,43 @@ export function createForking({ file, args, environment }: Program): () => Worke
   cluster.schedulingPolicy = cluster.SCHED_RR;
   cluster.setupPrimary({ exec: file, args: [...args] });
   return () => {
-    const worker = cluster.fork(environment);
+    let worker: Worker;
+    try {
+      worker = cluster.fork(environment);
+    } catch (error) {
+      return neverBegan(error);
+    }
     const { process: child } = worker;
     const closeLost = rememberHandedOver(child);
-    // What it could not be told because it was ending is no fault: its end is heard of.
-    worker.on('error', () => undefined);
+    const { promise: ended, resolve } = Promise.withResolvers<Ending>();
+    child.once('exit', (status, signal) => {
+      closeLost();
+      resolve({ status, signal });
+    });
+    // What it could not be told because it was ending is no fault: its end is heard of. But where no process, descriptor or
+    // memory was left to start it, this is all that is ever heard.
+    worker.on('error', (error) => {
+      if (child.pid === undefined) resolve({ status: null, signal: null, reason: error.message });
+    });
     return {
       pid: child.pid ?? 0,
       endpoint: {
         send: (message) => void (worker.isConnected() && worker.send(message)),
         onMessage: (listener) => void worker.on('message', listener),
       },
-      ended: once(child, 'exit').then(([status, signal]): Ending => {
-        closeLost();
-        return { status, signal };
-      }),
+      ended,
       kill: (signal) => void child.kill(signal),
     };
+  };
+}
+
+function neverBegan(error: unknown): WorkerProcess {
+  const reason = error instanceof Error ? error.message : String(error);
+  return {
+    pid: 0,
+    endpoint: { send: () => undefined, onMessage: () => undefined },
+    ended: Promise.resolve({ status: null, signal: null, reason }),
+    kill: () => undefined,
   };
 }
 
