@@ -21,6 +21,9 @@ export function statusOfClientError(errorCode: string | undefined): number {
   return problems[problemOf(errorCode)].status;
 }
 
+/** Long enough for an answer to be read on a bad line. */
+const lingerMs = 2_000;
+
 /**
  * Answers a request that could not be read, on the bare socket, and closes it.
  *
@@ -44,4 +47,8 @@ export function refuseOnSocket(
   ];
   for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  // Not at once: what the client is still sending would have its system throw our answer away. But a client that does not
+  // close its own side would hold the connection for ever, since no timer of node:http looks at it any more.
+  const late = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once('close', () => clearTimeout(late));
 }

@@ -26,7 +26,7 @@ const token = 'eyJhbGciOiJFZERTQSJ9.secret.signature';
 /** A server with a shortcut, ordinary routes of every kind, and everything it logged and counted. */
 async function startServer(
   t: TestContext,
-  options: { writePreparedHead?: WriteHead; isSecure?: boolean } = {},
+  options: { writePreparedHead?: WriteHead; isSecure?: boolean; longestReadMs?: number } = {},
 ) {
   const lines: Line[] = [];
   const counted: string[] = [];
@@ -56,6 +56,13 @@ async function startServer(
   observer.mount(app);
   let release: () => void = () => undefined;
   const body = 'short \u00e4\u{1f600}';
+  // More than what a system keeps of an answer that nobody reads.
+  const large = Buffer.alloc(32 * 1024 * 1024, 'x');
+  app.get(
+    '/large',
+    { config: { shortcut: () => ({ contentType: 'text/plain', body: large }) } },
+    () => 'large',
+  );
   app.get(
     '/short',
     {
@@ -332,6 +339,23 @@ test('a refusal closes the connection of a server that is being retired', async 
   observer.retire();
   const text = await exchange(port, 'GET /broken HTTP/1.1\r\nhost: a\r\n\r\n');
   assert.match(text, /^HTTP\/1\.1 500 .*\r\nconnection: close\r\n/is);
+});
+
+test('whoever does not read an answer in time is cut off, and whoever is only slow to ask again is not', async (t) => {
+  const { port, observer } = await startServer(t, { longestReadMs: 1_000 });
+  const patient = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => patient.destroy());
+  assert.equal((await ask(port, '/short', { agent: patient })).status, 200);
+  const socket = connect(port, '127.0.0.1', () => socket.write('GET /large HTTP/1.1\r\nhost: a\r\n\r\n'));
+  socket.on('error', () => undefined);
+  const closed = once(socket, 'close');
+  await once(socket, 'readable');
+  assert.equal(observer.openRequests, 1);
+  await until(() => observer.openRequests === 0);
+  socket.resume();
+  await closed;
+  assert.ok(socket.bytesRead < 32 * 1024 * 1024, `${socket.bytesRead}`);
+  assert.equal((await ask(port, '/short', { agent: patient })).status, 200);
 });
 
 test('requests queued behind a slow one are forgotten with their connection', async (t) => {

@@ -5,19 +5,21 @@
 import http, { type IncomingMessage, type RequestListener } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
+import { Problem } from '../problem.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import type { RequestSeries } from '../telemetry/request-histogram.ts';
 import type { Cost } from './admission.ts';
 import { refuseOnSocket, statusOfClientError } from './client-error.ts';
 import { DirectRequest } from './direct-request.ts';
+import { answerProblem } from './errors.ts';
 import {
-  clientLeft,
   ObservedResponse,
   type ResponseContext,
   type RouteRecord,
   type StatusRecord,
   statusRecord,
 } from './observed-response.ts';
+import { createOpenAnswers } from './open-answers.ts';
 import { createPostShortcuts } from './post-shortcut.ts';
 import { chooseWriteHead, prepareHead, type ResponseHead, type WriteHead } from './response-head.ts';
 
@@ -60,6 +62,10 @@ interface ObserverOptions {
   clock: () => number;
   /** Whether the service is reached over TLS only: then browsers are told to keep it so for two years. */
   isSecure: boolean;
+  /** Whether answers differ by the origin that asks (CORS): then every one says so, for caches on the way. */
+  variesByOrigin?: boolean;
+  /** How long an answer may take to be read, milliseconds; then its connection is cut off. */
+  longestReadMs?: number;
   /** Whether routes of that cost are let in now; else they go the way through Fastify, which refuses them. */
   admits?: (cost: Cost) => boolean;
   /** For tests; otherwise the fastest that works here. */
@@ -86,11 +92,8 @@ interface MountedShortcut {
   record: StatusRecord;
 }
 
-/**
- * Answers of one connection that may be under way at once. node:http reads pipelined requests 64 KiB at a time whether
- * or not anybody reads the answers, and a few KB of requests can ask for gigabytes.
- */
-const mostPipelined = 100;
+/** No timer of node:http minds who asks and does not read, and the answer is held meanwhile. A megabyte at 10 KB/s takes 100 s. */
+const defaultLongestReadMs = 120_000;
 
 /** The route of requests that match none, in the log and in the histogram. */
 const unmatchedRoute = 'unmatched';
@@ -108,11 +111,11 @@ export function createObserver(options: ObserverOptions): Observer {
   const records = new Map<string, Map<string, RouteRecord>>();
   const shortcuts = new Map<string, MountedShortcut>();
   const queryShortcuts = new Map<string, MountedShortcut>();
-  const open = new Set<ObservedResponse>();
-  const openBySocket = new WeakMap<object, number>();
+  const open = createOpenAnswers(clock);
   const constantHeaders: string[] = securityHeaders.flat();
   if (options.isSecure)
     constantHeaders.push('strict-transport-security', 'max-age=63072000; includeSubDomains');
+  if (options.variesByOrigin === true) constantHeaders.push('vary', 'origin');
   const posts = createPostShortcuts(constantHeaders, options.admits ?? (() => true));
   let isDraining = false;
   let entering: ObservedResponse | undefined;
@@ -141,25 +144,10 @@ export function createObserver(options: ObserverOptions): Observer {
     }
   }
 
-  function forget(this: ObservedResponse): void {
-    open.delete(this);
-    const { socket } = this.req;
-    openBySocket.set(socket, (openBySocket.get(socket) ?? 1) - 1);
-    this.recordOnce(clientLeft);
-  }
-
-  /** Counts an answer as open; a connection that asks on and on without reading is cut off. */
-  const takePlace = (response: ObservedResponse): boolean => {
-    const { socket } = response.req;
-    const pending = (openBySocket.get(socket) ?? 0) + 1;
-    if (pending > mostPipelined) {
-      socket.destroy();
-      return false;
-    }
-    openBySocket.set(socket, pending);
-    open.add(response);
-    response.on('close', forget);
-    return true;
+  const refuseSecondHost = (response: ObservedResponse): void => {
+    response.setHeader('connection', 'close');
+    const { req, requestId } = response;
+    answerProblem(response, requestId, new Problem('malformed-request'), req.url ?? '');
   };
 
   const heads = new Map<string, ResponseHead>();
@@ -193,6 +181,9 @@ export function createObserver(options: ObserverOptions): Observer {
     const head = headers === undefined ? findHead(contentType) : findOwnHead(contentType, headers);
     const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     response.answer(head, body, bytes, mounted.record);
+    // Usually the system has taken it by now; else somebody is slow to read.
+    const { socket } = response;
+    if (socket !== null && socket.writableLength > 0 && !open.has(response)) open.add(response);
     return true;
   };
 
@@ -210,7 +201,17 @@ export function createObserver(options: ObserverOptions): Observer {
         IncomingMessage: DirectRequest,
         ServerResponse: Response,
       });
+      const { longestReadMs = defaultLongestReadMs } = options;
+      const looking = setInterval(() => open.cutOffUnread(longestReadMs), longestReadMs / 8).unref();
+      server.on('close', () => clearInterval(looking));
       server.on('request', (request: IncomingMessage, response: ObservedResponse) => {
+        // Pipelined: an earlier answer of this connection has not been taken yet.
+        const isBehind = response.socket === null;
+        if (isBehind && !open.add(response)) return;
+        if (hasSecondHost(request)) {
+          if (isBehind || open.add(response)) refuseSecondHost(response);
+          return;
+        }
         const mounted = findShortcut(request.url ?? '');
         // A cross-origin request needs headers that only the CORS plugin knows; a draining server says so itself.
         if (
@@ -222,7 +223,7 @@ export function createObserver(options: ObserverOptions): Observer {
         ) {
           return;
         }
-        if (!takePlace(response)) return;
+        if (!isBehind && !open.add(response)) return;
         if (
           request.method === 'POST' &&
           !isDraining &&
@@ -247,10 +248,15 @@ export function createObserver(options: ObserverOptions): Observer {
     clientErrorHandler(error, socket) {
       const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
       if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy(error);
-      for (const response of open) {
-        // An earlier request of this connection is still being answered: our words would be taken for its answer.
-        if (response.req.socket === socket) return void socket.destroy(error);
+      // Its body turned out to be malformed, or too slow.
+      const unread = open.findUnread(socket);
+      if (unread !== undefined) {
+        unread.recordOnce(statusOfClientError(code));
+        refuseOnSocket(socket, code, unread.requestId, constantHeaders);
+        return;
       }
+      // An earlier request of this connection is still being answered: our words would be taken for its answer.
+      if (open.isBusy(socket)) return void socket.destroy(error);
       const requestId = makeRequestId();
       const record = statusRecord(context, findRecord('-', unmatchedRoute), statusOfClientError(code));
       refuseOnSocket(socket, code, requestId, constantHeaders);
@@ -293,6 +299,16 @@ export function createObserver(options: ObserverOptions): Observer {
       return open.size;
     },
   };
+}
+
+/** RFC 9112 section 3.2: who reads the first and who reads the second would see two different sites. */
+function hasSecondHost({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts > 1;
 }
 
 /** Notes who asked, for the log line of the request. */

@@ -47,6 +47,7 @@ export function mountSystem(app: App, { system, openApi, metrics }: Needs): void
     },
     async (_request, reply) => {
       const { status, body } = await system.health();
+      if (status === 503) reply.header('retry-after', '1');
       return reply.code(status).send(body);
     },
   );

@@ -29,6 +29,23 @@ export function joinPages(own: OwnMetrics, collectOthers: () => Promise<readonly
   };
 }
 
+/**
+ * Whoever asks while the page is being written gets that one. It takes milliseconds, of every worker, and is never refused:
+ * written for each who asks, a few hundred a second would leave no time for anything else.
+ */
+export function shareWriting(page: { readonly contentType: string; metrics(): Promise<string> }) {
+  let writing: Promise<string> | undefined;
+  return {
+    contentType: page.contentType,
+    metrics(): Promise<string> {
+      writing ??= page.metrics().finally(() => {
+        writing = undefined;
+      });
+      return writing;
+    },
+  };
+}
+
 /** Sums what was counted; what was only measured is left out. */
 export async function addUpCounted(parts: readonly MetricsPart[]): Promise<MetricsPart> {
   return await aggregate(parts.map((part) => part.filter(isCounted))).getMetricsAsJSON();

@@ -34,6 +34,25 @@ test('an origin of CORS_ORIGINS reads the answer to a request with cookies', asy
   assert.match(answer.headers.get('vary') ?? '', /origin/i);
 });
 
+test('with CORS on every answer says that it depends on the origin, once and whichever way it takes', async () => {
+  const { accessToken: bearer } = await enter(service);
+  for (const path of [
+    '/ping',
+    '/api/v1/access/me',
+    '/api/v1/users/me',
+    '/api/v1/nothing',
+    '/api/v1/exercises',
+  ]) {
+    // The second time it is at hand.
+    for (let asked = 0; asked < 2; asked += 1) {
+      for (const headers of [{}, { origin: allowed }]) {
+        const answer = await call(service, path, { bearer, headers });
+        assert.match(answer.headers.get('vary') ?? '', /^origin$/i, path);
+      }
+    }
+  }
+});
+
 for (const origin of [
   'https://evil.example',
   'null',

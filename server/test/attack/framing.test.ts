@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { call, newEmail, startTestService } from '../support/service.ts';
 import { dial, exchange, parseAnswers, readToEnd } from './raw-client.ts';
@@ -24,6 +26,8 @@ const shapes: Readonly<Record<string, string[]>> = {
   'a blank before the colon': ['content-length : 0'],
   'a folded header': ['x: a', ' transfer-encoding: chunked'],
   'a NUL in a header': ['x: a\0b'],
+  'a second host': ['host: other.example'],
+  'a second host in capitals': ['HOST: localhost'],
   'a bare CR in a header': ['x: a\rtransfer-encoding: chunked'],
   'no host': [],
 };
@@ -54,9 +58,39 @@ test('chunks with rubbish for a size get no 2xx, and nothing is stored', async (
     const head = ['POST /api/v1/auth/register HTTP/1.1', 'host: localhost', 'content-type: application/json'];
     const text = [...head, 'transfer-encoding: chunked', '', size, body, '0', '', ''].join(crlf);
     const answers = parseAnswers(await exchange(service.url, text));
-    for (const { status } of answers) assert.equal(status, 400, size);
+    assert.deepEqual(
+      answers.map(({ status, headers }) => [status, headers.get('content-type')]),
+      [[400, 'application/problem+json; charset=utf-8']],
+      size,
+    );
+    assert.match(answers[0]?.headers.get('x-request-id') ?? '', /./);
   }
   assert.equal((await service.sql`select 1 from users where email = ${email}`).length, 0);
+});
+
+test('a client that is told so and keeps its side open is not waited for', async () => {
+  const { hostname, port } = new URL(service.url);
+  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  const received: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => received.push(chunk));
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.write('no HTTP at all\r\n\r\n');
+  await once(socket, 'end');
+  assert.equal(parseAnswers(Buffer.concat(received))[0]?.status, 400);
+  // What is sent to a connection that the other side has given up is answered with a reset.
+  const poking = setInterval(() => socket.write('x'), 500);
+  await closed;
+  clearInterval(poking);
+});
+
+test('a body that does not come is answered 408', async () => {
+  const head = 'POST /api/v1/auth/refresh HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n';
+  const bytes = await exchange(service.url, `${head}content-length: 10\r\n\r\n{`, 60_000);
+  assert.deepEqual(
+    parseAnswers(bytes).map(({ status }) => status),
+    [408],
+  );
 });
 
 test('two requests on one connection are answered in their order', async () => {

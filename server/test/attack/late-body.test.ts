@@ -89,3 +89,21 @@ test('a connection that asks on and on without reading is cut off', async () => 
   await closed;
   assert.equal((await call(service, '/ping')).status, 200);
 });
+
+test('a connection that asks on and on without reading is cut off also where answers are at hand', async () => {
+  const socket = connect(Number(port), hostname);
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.on('error', () => undefined);
+  let answers = 0;
+  socket.on('data', (chunk: Buffer) => {
+    answers += chunk.toString('latin1').split('HTTP/1.1 200').length - 1;
+  });
+  const request = 'GET /ping HTTP/1.1\r\nhost: x\r\n\r\n';
+  // A browser's or a proxy's few are answered.
+  socket.write(request.repeat(50));
+  while (answers < 50) await new Promise((resolve) => setTimeout(resolve, 20));
+  socket.write(request.repeat(1_500));
+  await closed;
+  assert.ok(answers < 300, `${answers}`);
+  assert.equal((await call(service, '/ping')).status, 200);
+});

@@ -44,6 +44,7 @@ test('health says that the database is offline when it takes no connections, whi
     select pg_terminate_backend(pid) from pg_stat_activity where datname = ${String(row?.name)}`;
   const answer = await call(node, '/health');
   assert.equal(answer.status, 503);
+  assert.equal(answer.headers.get('retry-after'), '1');
   assert.deepEqual(fieldsOf(answer.body), ['app', 'cache_status', 'database_status', 'version']);
   assert.equal(member(answer.body, 'database_status'), 'offline');
   assert.equal(member(answer.body, 'cache_status'), 'online');

@@ -50,6 +50,7 @@ export function assertUser(body: unknown, expected: Readonly<Record<string, unkn
 export function assertProblem(answer: Answer, status: number, code: ProblemCode): void {
   assert.equal(answer.status, status, JSON.stringify(answer.body));
   assert.equal(answer.headers.get('content-type'), 'application/problem+json; charset=utf-8');
+  if (status === 429 || status === 503) assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/);
   const detail = textMember(answer.body, 'detail');
   assert.notEqual(detail, '');
   assert.deepEqual(answer.body, {

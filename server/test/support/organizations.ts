@@ -40,6 +40,7 @@ export function assertEventApiProblem(answer: Answer, status: number, code: Prob
   assert.equal(answer.status, status, JSON.stringify(answer.body));
   assert.equal(answer.headers.get('content-type'), 'application/problem+json; charset=utf-8');
   assert.match(answer.headers.get('x-response-time') ?? '', /^\d+\.\d\dms$/);
+  if (status === 429 || status === 503) assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/);
   const detail = textMember(answer.body, 'detail');
   assert.notEqual(detail, '');
   assert.deepEqual(answer.body, {
