@@ -94,23 +94,25 @@ export function createAccounts({ database, audit, clock, sessions, passwords, li
     source: RequestSource,
   ): Promise<SessionTokens | undefined> {
     const now = clock();
-    return await database.transaction(source.requestId, async (tx) => {
+    const started = await database.transaction(source.requestId, async (tx) => {
       if (renewedHash !== undefined) {
         const { id, passwordHash } = credentials;
         if (!(await replacePasswordHash(tx, id, passwordHash, renewedHash, now))) return undefined;
         await audit.record(tx, source, { action: 'password.hash_renewed', actorId: id, subjectId: id });
       }
       const verifiedHash = renewedHash ?? credentials.passwordHash;
-      const started = await sessions.start(tx, { userId: credentials.id, verifiedHash }, source);
-      if (started === undefined) return undefined;
+      const session = await sessions.start(tx, { userId: credentials.id, verifiedHash }, source);
+      if (session === undefined) return undefined;
       await audit.record(tx, source, {
         action: 'user.signed_in',
         actorId: credentials.id,
         subjectId: credentials.id,
-        sessionId: started.sessionId,
+        sessionId: session.sessionId,
       });
-      return started.tokens;
+      return session;
     });
+    if (started !== undefined && started.ended.length > 0) sessions.forget(credentials.id, started.ended);
+    return started?.tokens;
   }
 
   async function tryCredentials(

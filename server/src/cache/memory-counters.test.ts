@@ -42,3 +42,15 @@ test('windows that are over do not pile up', async () => {
   }
   assert.ok(counters.size <= 2_000, `${counters.size}`);
 });
+
+test('a limit holds so many windows and no more: the one that began first is given up', () => {
+  const counters = createMemoryCounters(() => new Date('2026-01-31T09:30:00Z'), 1_000);
+  const other = { limit: { ...limit, name: 'refresh' }, subject: 'somebody' };
+  counters.take(other);
+  for (let index = 0; index < 5_000; index += 1) counters.take({ limit, subject: `${index}` });
+  assert.equal(counters.size, 1_001);
+  assert.equal(counters.take({ limit, subject: '4999' }).isGranted, false);
+  assert.equal(counters.take({ limit, subject: '4000' }).isGranted, false);
+  assert.equal(counters.read({ limit, subject: '3999' }).used, 0);
+  assert.equal(counters.take(other).isGranted, false, 'other limits keep theirs');
+});

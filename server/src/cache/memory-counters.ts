@@ -20,7 +20,14 @@ interface Window {
 /** Windows that are over are swept this many at a time, by whoever begins another: never a pause for all of them. */
 const sweptAtOnce = 2;
 
-export function createMemoryCounters(clock: Clock): MemoryCounters {
+/**
+ * Windows of one limit at most, some 20 MB. Beyond them the one that began first is given up, so that whoever goes on and on
+ * under new names and addresses takes memory that is known, and locks nobody out; to have the guesses at one account
+ * forgotten like that takes as many sign-ins under other names, within its window.
+ */
+const defaultMostWindows = 100_000;
+
+export function createMemoryCounters(clock: Clock, mostWindows = defaultMostWindows): MemoryCounters {
   /** By the limit's name, then by subject. Windows of a name are equally long, so the first of a map is over first. */
   const windowsOf = new Map<string, Map<string, Window>>();
 
@@ -54,6 +61,7 @@ export function createMemoryCounters(clock: Clock): MemoryCounters {
     // To the end of the map, past those that began earlier.
     windows.delete(subject);
     windows.set(subject, window);
+    if (windows.size > mostWindows) dropFirst(windows);
     return window;
   }
 
@@ -100,4 +108,11 @@ export function createMemoryCounters(clock: Clock): MemoryCounters {
       return size;
     },
   };
+}
+
+function dropFirst(windows: Map<string, Window>): void {
+  for (const subject of windows.keys()) {
+    windows.delete(subject);
+    return;
+  }
 }

@@ -197,6 +197,30 @@ export async function endLiveSessionsOfUser(
   return rows.map((row) => row.id);
 }
 
+/**
+ * Ends all but so many live sessions of a user, those first that were used longest ago.
+ *
+ * @returns their ids
+ */
+export async function endLeastUsedSessions(
+  tx: Sql,
+  userId: string,
+  most: number,
+  because: EndReason,
+  now: Date,
+): Promise<string[]> {
+  const rows = await tx<{ id: string }>`
+    update sessions set ended_at = ${now}, ended_because = ${because}
+    where ended_at is null and id in (
+      select id from sessions
+      where user_id = ${userId} and ended_at is null and idle_ends_at > ${now} and absolute_ends_at > ${now}
+      order by last_seen_at desc, id desc
+      offset ${most}
+    )
+    returning id`;
+  return rows.map((row) => row.id);
+}
+
 /** Those that somebody ended a moment ago: this node may not have heard of it yet. */
 export async function selectSessionsEndedSince(sql: Sql, userId: string, since: Date): Promise<string[]> {
   const rows = await sql<{ id: string }>`

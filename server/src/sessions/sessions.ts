@@ -16,6 +16,7 @@ import { createTokenIssuer } from './session-tokens.ts';
 import {
   deleteDeadSessions,
   deleteIdleSessions,
+  endLeastUsedSessions,
   endLiveSession,
   endLiveSessionsOfUser,
   findOwner,
@@ -31,7 +32,8 @@ export type EndReason =
   | 'password changed'
   | 'password set by an administrator'
   | 'deactivated'
-  | 'refresh token reused';
+  | 'refresh token reused'
+  | 'too many sessions';
 
 /** What a client holds of a session. */
 export interface SessionTokens {
@@ -44,15 +46,16 @@ export interface SessionTokens {
 export interface Sessions {
   /**
    * Starts a session in the transaction of the sign-in, provided that the account is active and its password hash
-   * still is the one that was verified.
+   * still is the one that was verified. Ends those used longest ago of an account that has too many.
    *
-   * @returns undefined when it is not: the account changed while the password was being checked
+   * @returns undefined when it is not: the account changed while the password was being checked. Else call `forget` with
+   *   what was ended after the commit
    */
   start(
     tx: Sql,
     account: { userId: string; verifiedHash: string },
     source: RequestSource,
-  ): Promise<{ sessionId: string; tokens: SessionTokens } | undefined>;
+  ): Promise<{ sessionId: string; tokens: SessionTokens; ended: readonly string[] } | undefined>;
   /** @throws Problem `refresh-token-refused` */
   refresh(refreshToken: string, source: RequestSource): Promise<SessionTokens>;
   /** Ends the session of whichever token is still good. @returns whether there was one */
@@ -67,6 +70,9 @@ export interface Sessions {
   /** Deletes sessions that ended before a time. */
   tidy(endedBefore: Date): Promise<void>;
 }
+
+/** Of one account. More than anybody has devices; without an end a list of them could be of any length. */
+export const mostLiveSessions = 1_000;
 
 const tidyBatchSize = 1_000;
 
@@ -137,7 +143,14 @@ export function createSessions(needs: Needs): Sessions {
         source,
       });
       if (endsAt === undefined) return undefined;
-      return { sessionId, tokens: issueTokens({ userId, sessionId, endsAt }, first.token, now) };
+      const ended = await endLeastUsedSessions(tx, userId, mostLiveSessions, 'too many sessions', now);
+      if (ended.length > 0) {
+        const details = { most: mostLiveSessions };
+        const revoked = { action: 'session.revoked', actorId: userId, subjectId: userId, details } as const;
+        const events = ended.map((id) => ({ ...revoked, sessionId: id }));
+        await audit.recordAll(tx, source, events);
+      }
+      return { sessionId, tokens: issueTokens({ userId, sessionId, endsAt }, first.token, now), ended };
     },
 
     refresh: rotation.refresh,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { mostLiveSessions } from '../../src/sessions/sessions.ts';
 import {
   assertId,
   assertInstant,
@@ -25,11 +26,11 @@ const service = await startTestService();
 
 const isAlive = async (person: SignedIn) =>
   (await call(service, '/api/v1/users/me', { bearer: person.accessToken })).status === 200;
-const list = async (person: SignedIn) =>
-  itemsOf((await call(service, '/api/v1/sessions/me', { bearer: person.accessToken })).body);
-const currentId = async (person: SignedIn) =>
+const list = async (person: SignedIn, node = service) =>
+  itemsOf((await call(node, '/api/v1/sessions/me', { bearer: person.accessToken })).body);
+const currentId = async (person: SignedIn, node = service) =>
   textMember(
-    (await list(person)).find((item) => member(item, 'current') === true),
+    (await list(person, node)).find((item) => member(item, 'current') === true),
     'id',
   );
 const end = (person: SignedIn, id: string) =>
@@ -102,6 +103,30 @@ test('a person ends twenty thousand other sessions at once, each with its entry 
       and a.request_id = ${answer.headers.get('x-request-id')} and a.ip_address = '127.0.0.1'
       and a.details = '{}'::jsonb`;
   assert.deepEqual(found, { count, ids: count });
+});
+
+test('of more than a thousand live sessions a sign-in ends those that were used longest ago', async () => {
+  const alone = await startTestService();
+  const first = await enter(alone);
+  const firstId = await currentId(first, alone);
+  const others = mostLiveSessions - 1;
+  await alone.sql`
+    insert into sessions (id, user_id, tag_key, current_hash, created_at, last_seen_at, idle_ends_at, absolute_ends_at)
+    select gen_random_uuid(), ${first.id}, '', '', now(), now() + interval '1 s', now() + interval '1 day',
+      now() + interval '1 day'
+    from generate_series(1, ${others})`;
+  assert.equal((await list(first, alone)).length, mostLiveSessions);
+  alone.clock.advance(2_000);
+  const last = await signIn(alone, first);
+  // It was in memory here, and is refused at once all the same.
+  assert.equal((await call(alone, '/api/v1/access/me', { bearer: first.accessToken })).status, 401);
+  assert.equal((await list(last, alone)).length, mostLiveSessions);
+  const entries = await alone.sql`
+    select session_id as "sessionId", details from audit_entries
+    where action = 'session.revoked' and subject_id = ${first.id}`;
+  assert.deepEqual([...entries], [{ sessionId: firstId, details: { most: mostLiveSessions } }]);
+  const [row] = await alone.sql`select ended_because as because from sessions where id = ${firstId}`;
+  assert.equal(row?.because, 'too many sessions');
 });
 
 test('a person ends all other sessions and stays signed in here', async () => {
