@@ -30,6 +30,7 @@ import {
   tellChange,
 } from './database/announcements.ts';
 import { openDatabase } from './database/database.ts';
+import { createListShare } from './database/list-share.ts';
 import { openReplica } from './database/open-replica.ts';
 import type { DatabasePlaces } from './database/route.ts';
 import { mountEvents } from './events/events.routes.ts';
@@ -69,7 +70,7 @@ import { type Chore, type Housekeeping, startHousekeeping } from './system/house
 import { mountSystem } from './system/system.routes.ts';
 import { createSystem, type Lifecycle, probeMemoryCache } from './system/system.ts';
 import { createFailureLog } from './telemetry/failure-log.ts';
-import { joinPages } from './telemetry/joined-metrics.ts';
+import { joinPages, shareWriting } from './telemetry/joined-metrics.ts';
 import { createOverloadLog } from './telemetry/overload-log.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { mountUsers } from './users/users.routes.ts';
@@ -130,8 +131,15 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     onRefused: () => metrics.admissionRefused('database-queue', 'any'),
     prepares: settings.database.prepares,
   });
-  const replica = openReplica(settings.database.replica, database, log, metrics.listRead);
-  const reads = replica ?? database;
+  const lists = createListShare({
+    database,
+    queue: config.database.queue,
+    now: () => performance.now(),
+    onWait: metrics.connectionWaited,
+    onRefused: () => metrics.admissionRefused('database-queue', 'costly'),
+  });
+  const replica = openReplica(settings.database.replica, lists, log, metrics.listRead);
+  const reads = replica ?? lists;
   const hashQueue = createHashQueue({
     concurrency: config.hashing.concurrency,
     maxWaitMs: config.hashing.maxWaitMs,
@@ -260,7 +268,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     version,
   });
   metrics.observe({
-    database,
+    database: lists,
     hashQueue,
     admission,
     replica,
@@ -291,6 +299,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     makeRequestId: createRequestIds(randomBytes),
     clock: () => performance.now(),
     isSecure: config.cookies.secure,
+    variesByOrigin: config.corsOrigins.length > 0,
     admits: admission.admits,
   });
   const report = createFailureLog(log, () => performance.now());
@@ -350,7 +359,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   mountSystem(app, {
     system,
     openApi,
-    metrics: siblings === undefined ? metrics.page : joinPages(metrics, siblings.collect),
+    metrics: shareWriting(siblings === undefined ? metrics.page : joinPages(metrics, siblings.collect)),
   });
   mountDocs(app);
   await app.ready();

@@ -47,6 +47,8 @@ export interface Database {
   transaction<Result>(requestId: string, work: (tx: Sql) => Promise<Result>): Promise<Result>;
   /** A round trip that never waits for a connection: busy is not away. Throws what the database or its absence says. */
   probe(): Promise<void>;
+  /** Statements that may be under way at once. */
+  readonly places: number;
   /** Connections with work under way, callers that wait, and how long the first of them has, milliseconds. */
   load(): { busy: number; waiting: number; oldestWaitMs: number };
   close(): Promise<void>;
@@ -172,6 +174,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
   }
 
   return {
+    places: poolSize * perConnection,
     sql: (strings, ...values) => guard((client) => runPrepared(client, strings, values)),
     forRequest:
       (requestId) =>

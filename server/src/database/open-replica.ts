@@ -1,8 +1,8 @@
 /** The replica of the configuration, with its own pool and its words in the log. */
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
-import { type Database, openDatabase } from './database.ts';
-import { createReplica, type Replica } from './replica.ts';
+import { openDatabase } from './database.ts';
+import { createReplica, type Reads, type Replica } from './replica.ts';
 import type { ReplicaPlace } from './route.ts';
 
 /** A replica that is silent for this long is given up, and the primary asked, which has its own time. */
@@ -11,7 +11,7 @@ const timeoutMs = 2_000;
 /** @returns undefined when there is none */
 export function openReplica(
   place: ReplicaPlace | undefined,
-  primary: Database,
+  primary: Reads,
   log: Pick<Logger, 'info' | 'warn'>,
   onRead: (from: 'replica' | 'primary') => void,
 ): Replica | undefined {

@@ -16,6 +16,7 @@ import {
   member,
   startTestService,
   type TestService,
+  textMember,
 } from '../support/service.ts';
 
 setFlagsFromString('--expose-gc');
@@ -120,7 +121,7 @@ test('while callers wait long for a connection, lists and passwords are refused 
   const service = await startTestService({
     environment: { DATABASE_POOL_SIZE: '1', DATABASE_QUEUE: '10', DATABASE_MAX_WAIT_MS: '20000' },
   });
-  const { accessToken } = await enterAsSuperuser(service);
+  const { accessToken, id } = await enterAsSuperuser(service);
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const { promise: locked, resolve: noteLock } = Promise.withResolvers<void>();
   const holding = service.sql.begin(async (tx) => {
@@ -129,8 +130,10 @@ test('while callers wait long for a connection, lists and passwords are refused 
     await released;
   });
   await locked;
-  // One runs and six wait: more than half of the ten that may.
-  const waiting = Array.from({ length: 7 }, () => call(service, '/api/v1/users', { bearer: accessToken }));
+  // A connection takes four statements: six wait, more than half of the ten that may.
+  const waiting = Array.from({ length: 10 }, () =>
+    call(service, `/api/v1/users/${id}`, { bearer: accessToken }),
+  );
   await until(
     'costly requests are refused',
     async () => (await readMetric(service, 'admission_level')) === 1,
@@ -157,6 +160,36 @@ test('while callers wait long for a connection, lists and passwords are refused 
   });
   assert.ok((await readMetric(service, 'admission_refusals_total{reason="database",cost="costly"}')) >= 5);
   assert.ok((await readMetric(service, 'admission_refusals_total{reason="database",cost="password"}')) >= 2);
+});
+
+test('lists that fill their line are refused, and refreshes and sign-ins go on beside them', async () => {
+  const service = await startTestService({ environment: { DATABASE_QUEUE: '60' } });
+  const person = await enterAsSuperuser(service);
+  const { accessToken: bearer, email, password } = person;
+  let { refreshToken } = person;
+  let isOver = false;
+  const lists: Answer[] = [];
+  const lanes = Array.from({ length: 100 }, async (_, lane) => {
+    for (let turn = 0; !isOver; turn += 1) {
+      // Nothing that is at hand.
+      const answer = await call(service, `/api/v1/audit?currentPage=${1 + lane + 100 * turn}`, { bearer });
+      lists.push(answer);
+      if (answer.status === 503) await sleep(100);
+    }
+  });
+  await until('lists are refused', async () => lists.some(({ status }) => status === 503));
+  for (let turn = 0; turn < 20; turn += 1) {
+    const refreshed = await call(service, '/api/v1/auth/refresh', { json: { refresh_token: refreshToken } });
+    assert.equal(refreshed.status, 200, JSON.stringify(refreshed.body));
+    refreshToken = textMember(refreshed.body, 'refresh_token');
+    assert.equal((await call(service, '/api/v1/auth/login', { json: { email, password } })).status, 200);
+  }
+  isOver = true;
+  await Promise.all(lanes);
+  const refused = lists.filter(({ status }) => status !== 200);
+  for (const answer of refused) assertRefused(answer);
+  assert.ok(refused.length < lists.length, 'none was answered');
+  assert.equal(await readMetric(service, 'admission_level'), 0);
 });
 
 test('a table that is locked for long does not take more and more connections', async () => {

@@ -99,7 +99,7 @@ test('asked while its workers are dying it goes on until they serve again', asyn
   server.signal('SIGHUP');
   await bothServe();
   const said = () => [...server.output().matchAll(/Every worker was replaced|is given up/g)].length;
-  await until('it is done with that', () => said() === 1);
+  await until('it is done with that', () => said() === 1, 120_000);
   await bothServe();
   await end();
 });
