@@ -93,9 +93,10 @@ test('asked twice it replaces the workers twice, and no write fails', async () =
   await end();
 });
 
-test('asked while its workers are dying it goes on until they serve again', async () => {
+test('asked while a worker is dying it goes on until they serve again', async () => {
   const { server, pid, bothServe, end } = await startNode();
-  for (const worker of workersOf(pid)) process.kill(worker, 'SIGKILL');
+  // One of them: with nobody left the port is given up, and port 0 would be another one afterwards.
+  process.kill(workersOf(pid)[0] ?? 0, 'SIGKILL');
   server.signal('SIGHUP');
   await bothServe();
   const said = () => [...server.output().matchAll(/Every worker was replaced|is given up/g)].length;
