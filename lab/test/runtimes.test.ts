@@ -30,12 +30,12 @@ suite('our server on several runtimes', () => {
   }, async () => {
     const ended = await shell.lab(
       'runtimes',
-      ...['--only', 'node-26,node-20', '--workers', '1', '--paths', 'nginx'],
+      ...['--only', 'node-26,node-20', '--workers', '2', '--paths', 'nginx'],
       ...['--rounds', '1', '--duration', '0.5s', '--out', 'runtimes.md'],
     );
     assert.equal(ended.status, 0, ended.stderr);
     const report = readFileSync(join(shell.folder, 'runtimes.md'), 'utf8');
-    assert.match(report, /^## 1 worker, behind nginx over TLS and a Unix socket$/m);
+    assert.match(report, /^## 2 workers, behind nginx over TLS and a Unix socket$/m);
     assert.doesNotMatch(report, /did not start/);
     assert.match(report, /^## Which to choose when$/m);
     assert.match(report, /, nginx\/\d+\.\d+/);

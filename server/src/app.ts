@@ -131,13 +131,13 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     onRefused: () => metrics.admissionRefused('database-queue', 'any'),
     prepares: settings.database.prepares,
   });
-  const lists = createListShare({
-    database,
+  const line = {
     queue: config.database.queue,
     now: () => performance.now(),
     onWait: metrics.connectionWaited,
-    onRefused: () => metrics.admissionRefused('database-queue', 'costly'),
-  });
+  };
+  const refusedInLine = (cost: 'any' | 'costly') => () => metrics.admissionRefused('database-queue', cost);
+  const lists = createListShare({ database, ...line, onRefused: refusedInLine('costly') });
   const replica = openReplica(settings.database.replica, lists, log, metrics.listRead);
   const reads = replica ?? lists;
   const hashQueue = createHashQueue({
@@ -154,7 +154,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   const admission = createAdmission({
     pressures: [
       watchEventLoop(config.overload.maxEventLoopDelayMs, () => performance.now()),
-      watchDatabase(config.database.queue, database.load),
+      watchDatabase(config.database.queue, () => [database.load(), sessions.load()]),
     ],
     refusePassword: hashQueue.refusal,
     onRefused: metrics.admissionRefused,
@@ -199,6 +199,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     randomBytes,
     lifetimes: config.tokens,
     token: { issuer, audience },
+    line: { ...line, onRefused: refusedInLine('any') },
     onReuse: metrics.refreshReused,
   });
   const accounts = createAccounts({ database, audit, clock, sessions, passwords, limits });

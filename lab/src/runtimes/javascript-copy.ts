@@ -61,6 +61,7 @@ function copyFolder(source: string, target: string): void {
   }
 }
 
+/** Of imports, and of the files that are started as programs of their own, such as workers. */
 function renameImports(text: string): string {
-  return text.replace(/((?:from|import)\s*\(?\s*)(['"])([^'"\n]+)\.ts\2/g, '$1$2$3.js$2');
+  return text.replace(/((?:from|import|new URL)\s*\(?\s*)(['"])([^'"\n]+)\.ts\2/g, '$1$2$3.js$2');
 }

@@ -101,7 +101,7 @@ test('an event loop that others keep from working is not taken for one that has 
 
 test('a database queue is as full as its number or its time says, whichever is more', () => {
   const load = { waiting: 0, oldestWaitMs: 0 };
-  const pressure = watchDatabase({ mostWaiting: 100, maxWaitMs: 1000 }, () => load);
+  const pressure = watchDatabase({ mostWaiting: 100, maxWaitMs: 1000 }, () => [load]);
   assert.equal(pressure.read(), 0);
   load.waiting = 60;
   load.oldestWaitMs = 200;

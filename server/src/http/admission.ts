@@ -179,16 +179,18 @@ function readThreadCpuMs(): number {
   return (user + system) / 1000;
 }
 
-/** How full the queue for database connections is, by number and by time. */
+/** How full the lines in front of the database are, by number and by time. */
 export function watchDatabase(
   limits: { mostWaiting: number; maxWaitMs: number },
-  load: () => { waiting: number; oldestWaitMs: number },
+  loads: () => readonly { waiting: number; oldestWaitMs: number }[],
 ): Pressure {
   return {
     name: 'database',
-    read() {
-      const { waiting, oldestWaitMs } = load();
-      return Math.max(waiting / limits.mostWaiting, oldestWaitMs / limits.maxWaitMs);
-    },
+    read: () =>
+      loads().reduce(
+        (most, { waiting, oldestWaitMs }) =>
+          Math.max(most, waiting / limits.mostWaiting, oldestWaitMs / limits.maxWaitMs),
+        0,
+      ),
   };
 }

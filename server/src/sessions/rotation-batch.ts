@@ -3,6 +3,7 @@
  * a commit is then shared. Nobody waits for others to come: whoever is there when a statement may start goes along.
  */
 import type { Clock } from '../clock.ts';
+import { createConnectionGate, NoConnectionFree } from '../database/connection-gate.ts';
 import type { Sql } from '../database/sql.ts';
 import { Problem } from '../problem.ts';
 import {
@@ -16,11 +17,29 @@ import {
 /** @returns undefined when the token is not the live one of a live session */
 export type RotateToken = (step: RotationStep) => Promise<Rotated | undefined>;
 
+export interface RotationBatch {
+  /** @throws Problem `overloaded` when too many wait, or it has waited too long */
+  rotate: RotateToken;
+  /** Refreshes that wait for a place in a statement, and how long the first of them has, milliseconds. */
+  load(): { waiting: number; oldestWaitMs: number };
+}
+
+/** The line in front of the statements; its limits are those of the line for connections. */
+export interface RotationLine {
+  queue: { mostWaiting: number; maxWaitMs: number };
+  /** A monotonic clock in milliseconds. */
+  now: () => number;
+  onWait: (waitMs: number) => void;
+  /** A refresh was turned away because too many waited, or it too long. */
+  onRefused: () => void;
+}
+
 interface Needs {
   sql: Sql;
   clock: Clock;
   /** How long a session lives without a refresh, milliseconds. */
   idleTtlMs: number;
+  line: RotationLine;
 }
 
 interface Waiting {
@@ -33,11 +52,10 @@ interface Waiting {
 const mostStatements = 2;
 /** Of a statement. */
 const mostRows = 32;
-/** Requests that wait for a statement to end; one more is refused, as they would only wait longer. */
-const mostWaiting = 2_000;
 
-/** Makes the function that rotates a token together with those of others. */
-export function createRotationBatch({ sql, clock, idleTtlMs }: Needs): RotateToken {
+export function createRotationBatch({ sql, clock, idleTtlMs, line }: Needs): RotationBatch {
+  // Whoever is past it is in a statement or in the next one.
+  const gate = createConnectionGate({ ...line, ...line.queue, places: mostStatements * mostRows });
   let queue: Waiting[] = [];
   let running = 0;
   let isScheduled = false;
@@ -45,6 +63,28 @@ export function createRotationBatch({ sql, clock, idleTtlMs }: Needs): RotateTok
   function readTimes(): RotationTimes {
     const now = clock();
     return { now, idleEndsAt: new Date(now.getTime() + idleTtlMs) };
+  }
+
+  async function enter(): Promise<void> {
+    try {
+      const turn = gate.enter(1);
+      if (turn !== undefined) await turn;
+    } catch (error) {
+      if (!(error instanceof NoConnectionFree)) throw error;
+      line.onRefused();
+      throw new Problem('overloaded', undefined, { headers: { 'retry-after': '2' }, cause: error });
+    }
+  }
+
+  function join(step: RotationStep): Promise<Rotated | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<Rotated | undefined>();
+    queue.push({ step, resolve, reject });
+    if (!isScheduled && running < mostStatements) {
+      isScheduled = true;
+      // Everything that is read from the sockets in this turn of the loop goes along.
+      setImmediate(start);
+    }
+    return promise;
   }
 
   function start(): void {
@@ -76,12 +116,15 @@ export function createRotationBatch({ sql, clock, idleTtlMs }: Needs): RotateTok
   async function flush(batch: readonly Waiting[]): Promise<void> {
     let found: ReadonlyMap<string, Rotated>;
     try {
-      found = await rotateTogether(batch);
+      const steps = batch.map(({ step }) => step);
+      const rows = await rotateRefreshTokens(sql, steps, readTimes());
+      found = new Map(rows.map((row) => [row.sessionId, row]));
     } catch (error) {
-      // The database was away, or had no connection free: it would be for each of them, and for those behind.
-      const refused = error instanceof Problem ? [...batch, ...queue.splice(0)] : [];
-      for (const { reject } of refused) reject(error);
-      if (refused.length > 0) return;
+      // The connection was lost, or none was free: whether it was done is not known, and the client asks again.
+      if (error instanceof Problem) {
+        for (const { reject } of batch) reject(error);
+        return;
+      }
       found = new Map();
     }
     for (const waiting of batch) {
@@ -91,28 +134,20 @@ export function createRotationBatch({ sql, clock, idleTtlMs }: Needs): RotateTok
     }
   }
 
-  async function rotateTogether(batch: readonly Waiting[]): Promise<ReadonlyMap<string, Rotated>> {
-    const steps = batch.map(({ step }) => step);
-    const rows = await rotateRefreshTokens(sql, steps, readTimes());
-    return new Map(rows.map((row) => [row.sessionId, row]));
-  }
-
   /** A token that is not the live one, or a row that somebody holds: found out by a statement of its own. */
   function rotateAlone({ step, resolve, reject }: Waiting): void {
     rotateRefreshToken(sql, step, readTimes()).then(resolve, reject);
   }
 
-  return (step) => {
-    if (queue.length >= mostWaiting) {
-      return Promise.reject(new Problem('overloaded', undefined, { headers: { 'retry-after': '2' } }));
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<Rotated | undefined>();
-    queue.push({ step, resolve, reject });
-    if (!isScheduled && running < mostStatements) {
-      isScheduled = true;
-      // Everything that is read from the sockets in this turn of the loop goes along.
-      setImmediate(start);
-    }
-    return promise;
+  return {
+    async rotate(step) {
+      await enter();
+      try {
+        return await join(step);
+      } finally {
+        gate.leave(1);
+      }
+    },
+    load: () => ({ waiting: gate.waiting, oldestWaitMs: gate.oldestWaitMs }),
   };
 }

@@ -20,7 +20,7 @@ import type { RequestSource } from '../http/request-source.ts';
 import { Problem } from '../problem.ts';
 import type { Callers } from './callers.ts';
 import type { Keyring } from './keyring.ts';
-import { createRotationBatch } from './rotation-batch.ts';
+import type { RotateToken } from './rotation-batch.ts';
 import type { IssueTokens } from './session-tokens.ts';
 import { endLiveSession, findRefreshState, type RefreshState } from './sessions.sql.ts';
 import type { SessionTokens } from './sessions.ts';
@@ -43,15 +43,13 @@ interface Needs {
   callers: Callers;
   randomBytes: (size: number) => Buffer;
   issueTokens: IssueTokens;
-  /** How long a session lives without a refresh. */
-  idleTtlMs: number;
+  rotate: RotateToken;
   /** For the metric: a refresh token came back after its grace. */
   onReuse: () => void;
 }
 
 export function createRotation(needs: Needs): Rotation {
-  const { database, audit, clock, keyring, callers, randomBytes, issueTokens, idleTtlMs, onReuse } = needs;
-  const rotate = createRotationBatch({ sql: database.sql, clock, idleTtlMs });
+  const { database, audit, clock, keyring, callers, randomBytes, issueTokens, rotate, onReuse } = needs;
 
   /** The successor again, when this token is the last one but one and was rotated a moment ago. */
   function repeatSuccessor(

@@ -61,7 +61,8 @@ export interface Rotated {
 
 /**
  * The compare-and-swap that makes a successor: of all who present the live token at once, one row is returned to one.
- * A single statement, so it is its own transaction.
+ * A single statement, so it is its own transaction. PostgreSQL's own time counts where it is later: it may have stood still
+ * with the statement in hand, and a client that was answered 503 meanwhile must not come too late with the predecessor.
  */
 export async function rotateRefreshToken(
   sql: Sql,
@@ -72,7 +73,8 @@ export async function rotateRefreshToken(
   const [row] = await sql<Rotated>`
     update sessions s
     set generation = s.generation + 1, previous_hash = s.current_hash, current_hash = ${successorHash},
-      rotation_salt = ${rotationSalt}, rotated_at = ${now}, last_seen_at = ${now}, idle_ends_at = ${idleEndsAt}
+      rotation_salt = ${rotationSalt}, rotated_at = greatest(${now}, clock_timestamp()), last_seen_at = ${now},
+      idle_ends_at = ${idleEndsAt}
     from users u
     where s.id = ${presented.sessionId} and s.generation = ${presented.generation}
       and s.current_hash = ${presentedHash}
@@ -112,7 +114,8 @@ export async function rotateRefreshTokens(
     )
     update sessions s
     set generation = s.generation + 1, previous_hash = s.current_hash, current_hash = g.successor_hash,
-      rotation_salt = g.rotation_salt, rotated_at = ${now}, last_seen_at = ${now}, idle_ends_at = ${idleEndsAt}
+      rotation_salt = g.rotation_salt, rotated_at = greatest(${now}, clock_timestamp()), last_seen_at = ${now},
+      idle_ends_at = ${idleEndsAt}
     from given g, free, users u
     where s.id = g.id and free.id = g.id and s.generation = g.generation and s.current_hash = g.presented_hash
       and s.ended_at is null and s.idle_ends_at > ${now} and s.absolute_ends_at > ${now}

@@ -12,6 +12,7 @@ import { Problem } from '../problem.ts';
 import type { Callers } from './callers.ts';
 import type { Keyring } from './keyring.ts';
 import { createRotation } from './rotation.ts';
+import { createRotationBatch, type RotationLine } from './rotation-batch.ts';
 import { createTokenIssuer } from './session-tokens.ts';
 import {
   deleteDeadSessions,
@@ -67,6 +68,8 @@ export interface Sessions {
   /** Ends all sessions of a user in a transaction; call `forget` with what it returns after the commit. */
   endAllOfUser(tx: Sql, userId: string, because: EndReason): Promise<string[]>;
   forget(userId: string, sessionIds: readonly string[]): void;
+  /** Refreshes that wait for their turn, and how long the first of them has, milliseconds. */
+  load(): { waiting: number; oldestWaitMs: number };
   /** Deletes sessions that ended before a time. */
   tidy(endedBefore: Date): Promise<void>;
 }
@@ -85,6 +88,8 @@ interface Needs {
   randomBytes: (size: number) => Buffer;
   lifetimes: { accessTtlMs: number; refreshTtlMs: number; sessionMaxTtlMs: number };
   token: { issuer: string; audience: string };
+  /** The line of refreshes in front of the database. */
+  line: RotationLine;
   /** For the metric: a refresh token came back after its grace. */
   onReuse: () => void;
 }
@@ -95,7 +100,13 @@ const newsDelayMs = 10_000;
 export function createSessions(needs: Needs): Sessions {
   const { database, audit, clock, keyring, callers, randomBytes, lifetimes } = needs;
   const issueTokens = createTokenIssuer({ ...needs, accessTtlMs: lifetimes.accessTtlMs });
-  const rotation = createRotation({ ...needs, issueTokens, idleTtlMs: lifetimes.refreshTtlMs });
+  const batch = createRotationBatch({
+    sql: database.sql,
+    clock,
+    idleTtlMs: lifetimes.refreshTtlMs,
+    line: needs.line,
+  });
+  const rotation = createRotation({ ...needs, issueTokens, rotate: batch.rotate });
 
   /**
    * Whoever ends all sessions expects none of them to be answered here any more: also one that another node has ended
@@ -154,6 +165,8 @@ export function createSessions(needs: Needs): Sessions {
     },
 
     refresh: rotation.refresh,
+
+    load: batch.load,
 
     async signOut({ access, refresh }, source) {
       const claims = access === undefined ? undefined : callers.readExpired(access);
