@@ -138,7 +138,8 @@ export async function createService(settings: ServiceSettings): Promise<Service>
   };
   const refusedInLine = (cost: 'any' | 'costly') => () => metrics.admissionRefused('database-queue', cost);
   const lists = createListShare({ database, ...line, onRefused: refusedInLine('costly') });
-  const replica = openReplica(settings.database.replica, lists, log, metrics.listRead);
+  const primary = { reads: lists, position: database.sql };
+  const replica = openReplica(settings.database.replica, primary, log, metrics.listRead);
   const reads = replica ?? lists;
   const hashQueue = createHashQueue({
     concurrency: config.hashing.concurrency,
@@ -412,12 +413,13 @@ export async function createService(settings: ServiceSettings): Promise<Service>
 
   async function reloadKeys(): Promise<void> {
     try {
-      // A key may have been cut off for being in wrong hands: that first, then the renewal with its commits.
-      await keyring.read();
-      await keyring.reload();
+      await keyring.catchUp();
     } catch (error) {
       if (isClosing) return;
-      log.error({ err: error }, 'The signing keys could not be read anew; the old ones stay in use.');
+      log.error(
+        { err: error },
+        'The signing keys could not be read anew; the old ones stay in use until they are.',
+      );
     }
     callers.forgetTokens();
   }
@@ -482,7 +484,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     retire: () => observer.retire(),
     async close() {
       isClosing = true;
-      keyring.resume();
+      keyring.close();
       housekeeping?.stop();
       admission.stop();
       await app.close();

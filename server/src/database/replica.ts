@@ -20,6 +20,8 @@ export interface Replica extends Reads {
 
 interface ReplicaOptions {
   primary: Reads;
+  /** The primary too, past any line of lists there: with that full the replica is needed most. */
+  position: Sql;
   replica: Database;
   /** A monotonic clock in milliseconds. */
   now: () => number;
@@ -38,7 +40,8 @@ const toldAfterMs = 2_000;
 /** What a replica has replayed it has replayed, unless it was made anew meanwhile, which takes longer than this. */
 const positionGoodMs = 1_000;
 
-export function createReplica({ primary, replica, now, onRead, onChange }: ReplicaOptions): Replica {
+export function createReplica(options: ReplicaOptions): Replica {
+  const { primary, position: positionSql, replica, now, onRead, onChange } = options;
   let isUsed = false;
   let isClosed = false;
   /** Undefined: known to be in use, or nothing is known yet. */
@@ -68,7 +71,7 @@ export function createReplica({ primary, replica, now, onRead, onChange }: Repli
 
   async function look(): Promise<void> {
     try {
-      const [ours, theirs] = await Promise.all([readPrimary(primary.sql), readReplica(replica.sql)]);
+      const [ours, theirs] = await Promise.all([readPrimary(positionSql), readReplica(replica.sql)]);
       if (!theirs.isReplica) throw new Error('DATABASE_REPLICA_URL leads to a primary.');
       if (theirs.system !== ours.system) throw new Error('It is the replica of another database.');
       if (!(await hasReplayed(ours.position))) throw new Error('The replica is behind.');
@@ -101,7 +104,7 @@ export function createReplica({ primary, replica, now, onRead, onChange }: Repli
     // A primary that is silent must not hold up those who come later any longer than themselves.
     await Promise.race([underWay, wait(longestWaitMs, undefined, { ref: false })]);
     next = undefined;
-    const answer = readFlushed(primary.sql);
+    const answer = readFlushed(positionSql);
     underWay = answer.catch(() => undefined);
     return await answer;
   }

@@ -58,11 +58,19 @@ function codeOf(error: unknown): string | undefined {
   return error.code;
 }
 
+/** With any code: a route or an interface that went away is EHOSTUNREACH, ENETUNREACH or ENETDOWN. */
+function isOfOpenSocket(error: unknown): boolean {
+  return (
+    error instanceof Error && 'syscall' in error && (error.syscall === 'read' || error.syscall === 'write')
+  );
+}
+
 /** Was there a connection, and is it gone or good for nothing? The library keeps what was under way on it in mind. */
 export function isCutOff(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return false;
   const code = codeOf(error);
-  return code !== undefined && (cutOffCodes.has(code) || socketCode.test(code));
+  if (code === undefined) return false;
+  return isOfOpenSocket(error) || cutOffCodes.has(code) || socketCode.test(code);
 }
 
 /** Did the connection fail, rather than PostgreSQL answer? */

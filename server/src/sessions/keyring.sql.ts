@@ -28,18 +28,19 @@ export interface SigningKeyRow {
   verifyUntil: Date;
 }
 
+/** The keys whose tokens are accepted. One that was cut off is not among them, however far ahead that clock was. */
 export async function selectSigningKeys(sql: Sql, now: Date): Promise<SigningKeyRow[]> {
   return await sql<SigningKeyRow>`
     select public_jwk as "publicJwk", verify_until as "verifyUntil"
     from signing_keys
-    where verify_until > ${now}
+    where verify_until > ${now} and revoked_at is null
     order by created_at desc, kid`;
 }
 
 /** Cuts a key off at once and for good. @returns false when there is none to cut off */
 export async function revokeSigningKey(tx: Sql, kid: string, now: Date): Promise<boolean> {
   const rows = await tx`
-    update signing_keys set verify_until = ${now}, revoked_at = ${now}
+    update signing_keys set verify_until = least(verify_until, ${now}), revoked_at = ${now}
     where kid = ${kid} and revoked_at is null
     returning kid`;
   return rows.length > 0;

@@ -25,8 +25,13 @@ export interface Keyring {
   find(kid: string): KeyObject | undefined;
   /** Looks in the database for a key that another node may have started to use a moment ago. */
   findNew(kid: string): Promise<KeyObject | undefined>;
-  /** Reads the database alone: what was cut off is known after one statement. */
-  read(): Promise<void>;
+  /**
+   * News of keys were heard, or may have been missed: reads the database, so that what was cut off is known after one
+   * statement, and then does as `reload`. What fails is tried again every two seconds until it succeeds.
+   *
+   * @throws what the first of an uninterrupted row of failures says; those after it are silent
+   */
+  catchUp(): Promise<void>;
   /**
    * Reads the key file and the database anew (a key was added, replaced or cut off) and moves the current key's time
    * ahead; called by the housekeeping more often than `renewalMs`.
@@ -35,6 +40,8 @@ export interface Keyring {
   /** No news can be heard: looks now and then for a key that another node has cut off. */
   suspend(): void;
   resume(): void;
+  /** Looks for nothing any more. */
+  close(): void;
   /** The JWKS. */
   list(): PublicSigningJwk[];
 }
@@ -48,7 +55,7 @@ const renewalMs = 15 * 60_000;
 /** Keys that verify nothing any more stay this long, for whoever wonders about an old token. */
 const expiredRetentionMs = 30 * 24 * 60 * 60_000;
 
-/** How often keys are looked at while no news of them can be heard. */
+/** How often keys are looked at while no news of them can be heard, or could not be followed. */
 const deafLookMs = 2_000;
 
 /** A forged kid must not cost a query each time. */
@@ -79,6 +86,10 @@ export function createKeyring(needs: Needs): Keyring {
   let lookUp: Promise<void> | undefined;
   let deaf: NodeJS.Timeout | undefined;
   let isLooking = false;
+  let isClosed = false;
+  let triesBegun = 0;
+  /** Defined while the last try has failed. */
+  let nextTry: NodeJS.Timeout | undefined;
 
   const aheadOf = (now: Date) => new Date(now.getTime() + accessTtlMs + renewalMs);
 
@@ -160,6 +171,33 @@ export function createKeyring(needs: Needs): Keyring {
     }
   }
 
+  function reload(): Promise<void> {
+    // One after the other: of two at once the one that read the older file could have the last word.
+    const reloaded = reloading.then(loadAndRenew);
+    reloading = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  async function catchUp(): Promise<void> {
+    triesBegun += 1;
+    const tried = triesBegun;
+    const hadFailed = nextTry !== undefined;
+    clearTimeout(nextTry);
+    try {
+      // A key may have been cut off for being in wrong hands: that first, then the renewal with its commits.
+      await readKeys();
+      await reload();
+      // What failed meanwhile may have been told of something newer.
+      if (tried < triesBegun) return;
+      clearTimeout(nextTry);
+      nextTry = undefined;
+    } catch (error) {
+      clearTimeout(nextTry);
+      if (!isClosed) nextTry = setTimeout(() => void catchUp(), deafLookMs).unref();
+      if (!hadFailed) throw error;
+    }
+  }
+
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
@@ -192,19 +230,20 @@ export function createKeyring(needs: Needs): Keyring {
       await lookUp;
       return find(kid);
     },
-    read: readKeys,
-    reload() {
-      // One after the other: of two at once the one that read the older file could have the last word.
-      const reloaded = reloading.then(loadAndRenew);
-      reloading = reloaded.catch(() => undefined);
-      return reloaded;
-    },
+    catchUp,
+    reload,
     suspend() {
       clearInterval(deaf);
+      if (isClosed) return;
       deaf = setInterval(() => void look(), deafLookMs).unref();
     },
     resume() {
       clearInterval(deaf);
+    },
+    close() {
+      isClosed = true;
+      clearInterval(deaf);
+      clearTimeout(nextTry);
     },
     list: () => [...keys.values()].map(({ publicJwk }) => publicJwk),
   };

@@ -121,6 +121,25 @@ test('a key of a node that is gone can be cut off: its tokens are refused, and t
   assert.equal((await call(service, '/api/v1/access/me', { bearer: mine.accessToken })).status, 200);
 });
 
+test('a key that was cut off by a clock that is ahead is refused at once, also for tokens not seen before', async () => {
+  const other = await startTestService({ beside: service });
+  const person = await enter(other);
+  const unseen = await signIn(other, person);
+  const [head = ''] = person.accessToken.split('.', 1);
+  const header: unknown = JSON.parse(Buffer.from(head, 'base64url').toString());
+  const kid = String(member(header, 'kid'));
+  const ask = async (bearer: string) => (await call(service, '/api/v1/access/me', { bearer })).status;
+  await eventually(async () => (await ask(person.accessToken)) === 200);
+  await other.close();
+  // As `rotate-signing-key` writes it on a machine that is ten minutes ahead.
+  await service.sql`
+    update signing_keys set verify_until = now() + interval '10 minutes', revoked_at = now() + interval '10 minutes'
+    where kid = ${kid}`;
+  await eventually(async () => (await ask(person.accessToken)) === 401);
+  await eventually(async () => (await ask(unseen.accessToken)) === 401);
+  await eventually(async () => (await readKeySet(service)).keys.every((key) => key.kid !== kid));
+});
+
 test('the very first request whose token has a key that the node must look up is served', async () => {
   const node = await startTestService();
   const person = await enter(node);

@@ -49,6 +49,20 @@ const terminate = (application: string, query: string) => admin`
   select pg_terminate_backend(pid) from pg_stat_activity
   where datname = ${straight.database} and application_name = ${application} and query ilike ${query}`;
 
+/** After another test the connection that carries the news may just be opened anew. */
+const untilListening = () =>
+  eventually(
+    async () => {
+      const found = await admin`
+        select pid from pg_stat_activity
+        where datname = ${straight.database} and application_name = 'irontrack'
+          and (query ilike 'listen%' or query ilike '%pg_notify%')`;
+      return found.length === 1;
+    },
+    10_000,
+    'the listening connection is there',
+  );
+
 test('while the database refuses connections, everything that needs it says 503, and the rest goes on', async () => {
   const known = await enter(service);
   const unknown = await enter(service);
@@ -164,6 +178,7 @@ test('while no news can be heard every request asks the database', async () => {
   await Promise.all(Array.from({ length: 20 }, () => register()));
   await Promise.all([1, 2].map(() => service.sql`select pg_sleep(0.1)`));
   await eventually(async () => (await me(accessToken)).status === 200, 3_000, 'the session is served');
+  await untilListening();
   const { database } = straight;
   // The connections of the pool live on; the one that listens cannot come back.
   await admin.unsafe(`alter database ${database} allow_connections false`);
@@ -200,6 +215,7 @@ test('while no news can be heard every request asks the database', async () => {
 test('a signing key that is cut off while no news can be heard is found by looking, also for tokens known before', async () => {
   const { accessToken } = await enter(service);
   await eventually(async () => (await me(accessToken)).status === 200, 3_000, 'the token is known');
+  await untilListening();
   const { database } = straight;
   await admin.unsafe(`alter database ${database} allow_connections false`);
   try {
@@ -210,5 +226,29 @@ test('a signing key that is cut off while no news can be heard is found by looki
     await eventually(async () => (await me(accessToken)).status === 401, 10_000, 'the key is refused');
   } finally {
     await admin.unsafe(`alter database ${database} allow_connections true`);
+  }
+});
+
+test('a signing key that is cut off is refused soon, though the database failed just as the news were followed', async () => {
+  for (const isMissed of [false, true]) {
+    const way = createDatabaseProxy();
+    const node = await startTestService({ reachDatabase: way.reach });
+    const { accessToken } = await enter(node);
+    const ask = async () => (await call(node, '/api/v1/access/me', { bearer: accessToken })).status;
+    await eventually(async () => (await ask()) === 200, 3_000, 'the token is known');
+    way.breakAt('public_jwk as "publicJwk"', 'before it arrives');
+    await node.sql.begin(async (tx) => {
+      // News that find nobody who listens are made up for when somebody does again.
+      if (isMissed) {
+        await tx`
+          select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and application_name = 'irontrack'
+            and (query ilike 'listen%' or query ilike '%pg_notify%')`;
+      }
+      await tx`update signing_keys set verify_until = now(), revoked_at = now()`;
+    });
+    await eventually(async () => (await ask()) === 401, 15_000, 'the key is refused');
+    assert.equal(way.broken, 1);
+    await node.close();
   }
 });

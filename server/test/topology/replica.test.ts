@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import postgres from 'postgres';
 import { openDatabase } from '../../src/database/database.ts';
+import { createListShare } from '../../src/database/list-share.ts';
 import { migrate } from '../../src/database/migrations.ts';
 import { createReplica } from '../../src/database/replica.ts';
 import { makeFolder, startServer, toUrl } from '../faults/process.ts';
@@ -233,6 +234,50 @@ test('killing the replica under load fails no list, is said once, and it is used
   assert.equal(stdout.match(/are read from the replica/g)?.length, 2);
 });
 
+test('the replica comes into use while the line for lists on the primary is full', { skip }, async () => {
+  const { primary, replica: theReplica } = parts();
+  const queue = { mostWaiting: 4, maxWaitMs: 30_000 };
+  // Three of four connections for lists, and two lists may wait.
+  const here = openDatabase({ address: primary.address, poolSize: 4, timeoutMs: 30_000, queue });
+  const lists = createListShare({
+    database: here,
+    queue,
+    now: () => performance.now(),
+    onWait: () => undefined,
+    onRefused: () => undefined,
+  });
+  const reads: string[] = [];
+  const replica = createReplica({
+    primary: lists,
+    position: here.sql,
+    replica: openDatabase({ address: theReplica.address, poolSize: 1, timeoutMs: 5_000 }),
+    now: () => performance.now(),
+    onRead: (from) => reads.push(from),
+    onChange: () => undefined,
+  });
+  let isOver = false;
+  const lanes = Array.from({ length: 5 }, async () => {
+    while (!isOver) await lists.sql`select pg_sleep(0.2)`;
+  });
+  const isFull = () => assert.rejects(lists.sql`select 1 as one`, { code: 'overloaded' });
+  try {
+    await isFull();
+    replica.open();
+    await until('the replica is used', () => replica.isUsed, 30_000);
+    await isFull();
+    await until('a list is read there', async () => {
+      await replica.sql`select 1 as one`.catch(() => undefined);
+      return reads.includes('replica');
+    });
+    await isFull();
+  } finally {
+    isOver = true;
+    await Promise.all(lanes);
+    await replica.close();
+    await here.close();
+  }
+});
+
 test('a primary or the replica of another database is never read as the replica, and is named', {
   skip,
 }, async () => {
@@ -247,6 +292,7 @@ test('a primary or the replica of another database is never read as the replica,
     const reads: string[] = [];
     const replica = createReplica({
       primary: here,
+      position: here.sql,
       replica: openDatabase({ address: theirs, poolSize: 1, timeoutMs: 2_000 }),
       now: () => performance.now(),
       onRead: (from) => reads.push(from),
