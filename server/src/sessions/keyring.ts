@@ -19,7 +19,10 @@ export interface Keyring {
   open(): Promise<void>;
   /** The key to sign with. @throws Problem `not-ready` while its tokens would not be accepted */
   current(): SigningKey;
-  /** Makes sure that `current` can sign: a key that lapsed (a suspended machine, a long outage) is renewed first. */
+  /**
+   * Makes sure that `current` can sign: a key that lapsed (a suspended machine, a long outage) is renewed first, one that
+   * was cut off a moment ago is replaced by that of the file.
+   */
   prepare(): Promise<void> | undefined;
   /** The key of that name, if its tokens are accepted now. */
   find(kid: string): KeyObject | undefined;
@@ -178,6 +181,21 @@ export function createKeyring(needs: Needs): Keyring {
     return reloaded;
   }
 
+  let replacing: Promise<void> | undefined;
+
+  /** However many wait for it, it is done once. */
+  function replaceOrRenew(): Promise<void> {
+    replacing ??= reload()
+      .catch((error: unknown) => {
+        // The file cannot be read: `current` says whether the old key will do.
+        if (error instanceof Problem) throw error;
+      })
+      .finally(() => {
+        replacing = undefined;
+      });
+    return replacing;
+  }
+
   async function catchUp(): Promise<void> {
     triesBegun += 1;
     const tried = triesBegun;
@@ -218,7 +236,7 @@ export function createKeyring(needs: Needs): Keyring {
       );
     },
     current,
-    prepare: () => (find(loaded().kid) === undefined ? renew() : undefined),
+    prepare: () => (find(loaded().kid) === undefined ? replaceOrRenew() : undefined),
     find,
     async findNew(kid) {
       const nowMs = clock().getTime();
