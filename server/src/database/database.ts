@@ -39,6 +39,13 @@ export interface Database {
   /** Statements that end in the request id as a comment, for whoever reads pg_stat_activity or the slow log. */
   forRequest(requestId: string): Sql;
   /**
+   * The same two for whoever counts what is under way.
+   *
+   * @param onEnded called once for each statement: when it has really ended, which may be long after its caller was told
+   *   that there was no answer, or when it was never begun
+   */
+  counted(onEnded: () => void): Pick<Database, 'sql' | 'forRequest'>;
+  /**
    * Runs `work` between BEGIN and COMMIT and resolves after PostgreSQL has confirmed the COMMIT.
    *
    * @throws Problem `database-unavailable` when the connection was lost at any point; the caller must not claim
@@ -47,8 +54,8 @@ export interface Database {
   transaction<Result>(requestId: string, work: (tx: Sql) => Promise<Result>): Promise<Result>;
   /** A round trip that never waits for a connection: busy is not away. Throws what the database or its absence says. */
   probe(): Promise<void>;
-  /** Statements that may be under way at once. */
-  readonly places: number;
+  /** At most. Each may have several statements under way. */
+  readonly connections: number;
   /** Connections with work under way, callers that wait, and how long the first of them has, milliseconds. */
   load(): { busy: number; waiting: number; oldestWaitMs: number };
   close(): Promise<void>;
@@ -92,13 +99,19 @@ export function openDatabase(settings: DatabaseSettings): Database {
     });
   }
 
-  async function guard<Result>(run: (client: postgres.Sql) => Promise<Result>, places = 1): Promise<Result> {
+  /** @param onEnded see `counted` */
+  async function guard<Result>(
+    run: (client: postgres.Sql) => Promise<Result>,
+    places = 1,
+    onEnded?: () => void,
+  ): Promise<Result> {
     const found = pool;
     const { gate } = found;
     try {
       const turn = gate.enter(places);
       if (turn !== undefined) await turn;
     } catch (error) {
+      onEnded?.();
       throw error instanceof NoConnectionFree ? refusal(error) : asProblem(error);
     }
     // Retired while this one waited, if the gate is the same.
@@ -109,6 +122,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
     const leave = () => {
       used.running -= 1;
       gate.leave(places);
+      onEnded?.();
       if (used.running === 0 && used !== pool) endNow(used);
     };
     work.then(leave, leave);
@@ -173,13 +187,20 @@ export function openDatabase(settings: DatabaseSettings): Database {
     }
   }
 
+  function statements(onEnded?: () => void): Pick<Database, 'sql' | 'forRequest'> {
+    return {
+      sql: (strings, ...values) => guard((client) => runPrepared(client, strings, values), 1, onEnded),
+      forRequest:
+        (requestId) =>
+        (strings, ...values) =>
+          guard((client) => runCommented(client, requestId, strings, values), 1, onEnded),
+    };
+  }
+
   return {
-    places: poolSize * perConnection,
-    sql: (strings, ...values) => guard((client) => runPrepared(client, strings, values)),
-    forRequest:
-      (requestId) =>
-      (strings, ...values) =>
-        guard((client) => runCommented(client, requestId, strings, values)),
+    connections: poolSize,
+    ...statements(),
+    counted: statements,
     async transaction(requestId, work) {
       let isGivenUp = false;
       try {

@@ -8,8 +8,13 @@ import type { Database } from './database.ts';
 import type { Reads } from './replica.ts';
 import type { Sql } from './sql.ts';
 
-/** So much of the connections, at least one place. What is left serves a refresh while lists stand in line. */
-const shareOfPlaces = 0.75;
+/**
+ * Of ten connections seven may have a list, one each; of one, one. The others serve a refresh while lists stand in line.
+ * Connections are what is shared out, not places, of which each has several: the library gives a statement to a connection
+ * that has none as long as there is one, so that ten lists in thirty places were on all ten connections, each in front of
+ * whatever came next there.
+ */
+const shareOfConnections = 0.75;
 /** So much of the limits of all: like all that is costly, lists are refused first. */
 const shareOfQueue = 0.5;
 
@@ -19,7 +24,7 @@ export interface ListShare extends Reads {
 }
 
 interface ListShareOptions {
-  database: Pick<Database, 'sql' | 'forRequest' | 'places' | 'load'>;
+  database: Pick<Database, 'counted' | 'connections' | 'load'>;
   /** Those of the database. */
   queue: { mostWaiting: number; maxWaitMs: number };
   /** A monotonic clock in milliseconds. */
@@ -31,12 +36,15 @@ interface ListShareOptions {
 
 export function createListShare({ database, queue, now, onWait, onRefused }: ListShareOptions): ListShare {
   const gate = createConnectionGate({
-    places: Math.max(1, Math.floor(database.places * shareOfPlaces)),
+    places: Math.max(1, Math.floor(database.connections * shareOfConnections)),
     mostWaiting: Math.ceil(queue.mostWaiting * shareOfQueue),
     maxWaitMs: Math.ceil(queue.maxWaitMs * shareOfQueue),
     now,
     onWait,
   });
+
+  // Not when the caller is answered: a list that nobody waits for any longer still has its connection.
+  const { sql, forRequest } = database.counted(() => gate.leave(1));
 
   async function enter(): Promise<void> {
     try {
@@ -48,20 +56,16 @@ export function createListShare({ database, queue, now, onWait, onRefused }: Lis
     }
   }
 
-  function inTurn(sql: Sql): Sql {
+  function inTurn(run: Sql): Sql {
     return async <Row extends object>(...statement: Parameters<Sql>): Promise<Row[]> => {
       await enter();
-      try {
-        return await sql<Row>(...statement);
-      } finally {
-        gate.leave(1);
-      }
+      return await run<Row>(...statement);
     };
   }
 
   return {
-    sql: inTurn(database.sql),
-    forRequest: (requestId) => inTurn(database.forRequest(requestId)),
+    sql: inTurn(sql),
+    forRequest: (requestId) => inTurn(forRequest(requestId)),
     load() {
       const { busy, waiting, oldestWaitMs } = database.load();
       return {
