@@ -48,7 +48,7 @@ interface Worker {
   readonly serving: Promise<string>;
   /** Hears what others change. */
   isJoined: boolean;
-  /** It did not confirm the last change in time: until it does, nobody waits for it. */
+  /** It did not confirm the last change in time: until it answers again, nobody waits for it. */
   isSilent: boolean;
   servingSince: number | undefined;
   /** It was told to end, or asked for it. */
@@ -161,9 +161,11 @@ export function createSupervisor(needs: Needs): Supervisor {
     const stopAsking = watchForSilence({
       everyMs: watchEveryMs,
       mostUnanswered,
-      // Who has not joined yet hears nothing; until then the time for its start counts.
+      // A start may take longer than this on a machine that starts many: until it serves only the time for its start counts.
       ask: async () => {
-        if (worker.isJoined) await link.ask(watchEveryMs * mostUnanswered, 'answer');
+        if (worker.servingSince === undefined) return;
+        await link.ask(watchEveryMs * mostUnanswered, 'answer');
+        worker.isSilent = false;
       },
       onSilent(silentMs) {
         log.error(
