@@ -46,9 +46,10 @@ test('refreshes that find no place in a statement in time are told so, and the o
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200, 503]));
   const metrics = await (await fetch(`${service.url}/metrics`)).text();
   assert.match(metrics, /admission_refusals_total\{[^}]*database-queue[^}]*\} \d+/);
-  // Refused is not done: the same tokens are still good.
-  const again = await Promise.all(tokens.map((token) => refresh(service, token)));
-  assert.deepEqual(new Set(again.map(({ status }) => status)), new Set([200]));
+  // Refused is not done: the same tokens are still good. One after the other, so that none waits too long again.
+  for (const [index, { status }] of answers.entries()) {
+    if (status === 503) assert.equal((await refresh(service, tokens[index] ?? '')).status, 200);
+  }
 });
 
 test('a rotation that PostgreSQL did long after it was sent leaves the client its grace', async () => {
