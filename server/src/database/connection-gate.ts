@@ -1,4 +1,5 @@
 /** Who may use the connections: as many as have a place, the others in order of arrival, and never a wait without end. */
+import { Problem } from '../problem.ts';
 
 /** Thrown at somebody who would wait, or has waited, too long for a connection. */
 export class NoConnectionFree extends Error {
@@ -9,6 +10,28 @@ export class NoConnectionFree extends Error {
   constructor(waitedMs: number) {
     super(`No database connection was free in ${Math.round(waitedMs)} ms.`);
     this.waitedMs = waitedMs;
+  }
+}
+
+/** What somebody is told for whom no place was free in time. */
+export function overloaded(cause: NoConnectionFree): Problem {
+  return new Problem('overloaded', undefined, { headers: { 'retry-after': '2' }, cause });
+}
+
+/**
+ * Takes one place.
+ *
+ * @param onRefused hears of each that is turned away
+ * @throws Problem `overloaded`
+ */
+export async function takePlace(gate: ConnectionGate, onRefused: () => void): Promise<void> {
+  try {
+    const turn = gate.enter(1);
+    if (turn !== undefined) await turn;
+  } catch (error) {
+    if (!(error instanceof NoConnectionFree)) throw error;
+    onRefused();
+    throw overloaded(error);
   }
 }
 

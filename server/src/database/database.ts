@@ -2,7 +2,12 @@
 import postgres from 'postgres';
 import { Problem } from '../problem.ts';
 import { backoffMs, connectPool, type DatabaseAddress } from './client.ts';
-import { type ConnectionGate, createConnectionGate, NoConnectionFree } from './connection-gate.ts';
+import {
+  type ConnectionGate,
+  createConnectionGate,
+  NoConnectionFree,
+  overloaded,
+} from './connection-gate.ts';
 import { createSocketOpener, type SocketOpener } from './socket.ts';
 import { compileStatement, type Sql } from './sql.ts';
 import {
@@ -164,7 +169,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
   function refusal(error: NoConnectionFree): Problem {
     if (error.waitedMs > 0 && performance.now() - lastAnswerAt >= error.waitedMs) return unavailable(error);
     onRefused?.();
-    return new Problem('overloaded', undefined, { headers: { 'retry-after': '2' }, cause: error });
+    return overloaded(error);
   }
 
   /** Connections whose other end vanished without a word stay open for minutes; new ones find out how it is now. */

@@ -2,8 +2,7 @@
  * The part of the connections that lists may use, and a line of their own for it. They are costly and can be many: in one
  * line with everything else a refresh would stand behind all of them, and be refused, as would sign-ins, when they fill it.
  */
-import { Problem } from '../problem.ts';
-import { createConnectionGate, NoConnectionFree } from './connection-gate.ts';
+import { createConnectionGate, takePlace } from './connection-gate.ts';
 import type { Database } from './database.ts';
 import type { Reads } from './replica.ts';
 import type { Sql } from './sql.ts';
@@ -46,19 +45,9 @@ export function createListShare({ database, queue, now, onWait, onRefused }: Lis
   // Not when the caller is answered: a list that nobody waits for any longer still has its connection.
   const { sql, forRequest } = database.counted(() => gate.leave(1));
 
-  async function enter(): Promise<void> {
-    try {
-      await gate.enter(1);
-    } catch (error) {
-      if (!(error instanceof NoConnectionFree)) throw error;
-      onRefused();
-      throw new Problem('overloaded', undefined, { headers: { 'retry-after': '2' }, cause: error });
-    }
-  }
-
   function inTurn(run: Sql): Sql {
     return async <Row extends object>(...statement: Parameters<Sql>): Promise<Row[]> => {
-      await enter();
+      await takePlace(gate, onRefused);
       return await run<Row>(...statement);
     };
   }

@@ -36,6 +36,15 @@ interface Statement {
 
 const plainTexts = new WeakMap<TemplateStringsArray, string>();
 
+/**
+ * The text of an array, for a parameter that is cast to its type: the driver knows no arrays, since it reads no types.
+ *
+ * @param elements numbers, ids and what else needs no quotes in an array, or has them
+ */
+export function arrayText(elements: Iterable<string | number>): string {
+  return `{${[...elements].join(',')}}`;
+}
+
 /** Numbers the parameters. The text of a template without parts is composed once. */
 export function compileStatement(strings: TemplateStringsArray, values: readonly SqlValue[]): Statement {
   const known = plainTexts.get(strings);

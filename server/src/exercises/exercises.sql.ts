@@ -1,5 +1,5 @@
 import type { Exercise } from '@irontrack/contract/exercises.ts';
-import { part, type Sql, type SqlPart } from '../database/sql.ts';
+import { arrayText, part, type Sql, type SqlPart } from '../database/sql.ts';
 import { type ExerciseRow, exerciseColumns } from './exercise-row.ts';
 
 export async function findExercise(sql: Sql, id: string): Promise<ExerciseRow | undefined> {
@@ -118,13 +118,8 @@ export async function findMissing(sql: Sql, references: References): Promise<Mis
 
 function missingIn(list: SqlPart, ids: readonly number[] | null | undefined): SqlPart {
   return part`array_to_json(array(
-    select given.id from unnest(${arrayOf(ids)}::int[]) with ordinality as given (id, place)
+    select given.id from unnest(${arrayText(new Set(ids))}::int[]) with ordinality as given (id, place)
     where not exists (select from ${list} item where item.id = given.id) order by given.place))`;
-}
-
-/** PostgreSQL's spelling of an array; each id once. */
-function arrayOf(ids: readonly number[] | null | undefined): string {
-  return `{${[...new Set(ids ?? [])].join(',')}}`;
 }
 
 /** Puts the given lists in place of what there was. */
@@ -145,7 +140,7 @@ async function replace(
   ids: readonly number[] | null | undefined,
 ): Promise<void> {
   if (ids === undefined) return;
-  const wanted = arrayOf(ids);
+  const wanted = arrayText(new Set(ids));
   await tx`
     with gone as (
       delete from ${links} where exercise_id = ${exerciseId} and ${itemId} <> all (${wanted}::int[])

@@ -3,7 +3,7 @@
  * a commit is then shared. Nobody waits for others to come: whoever is there when a statement may start goes along.
  */
 import type { Clock } from '../clock.ts';
-import { createConnectionGate, NoConnectionFree } from '../database/connection-gate.ts';
+import { createConnectionGate, takePlace } from '../database/connection-gate.ts';
 import type { Sql } from '../database/sql.ts';
 import { Problem } from '../problem.ts';
 import {
@@ -63,17 +63,6 @@ export function createRotationBatch({ sql, clock, idleTtlMs, line }: Needs): Rot
   function readTimes(): RotationTimes {
     const now = clock();
     return { now, idleEndsAt: new Date(now.getTime() + idleTtlMs) };
-  }
-
-  async function enter(): Promise<void> {
-    try {
-      const turn = gate.enter(1);
-      if (turn !== undefined) await turn;
-    } catch (error) {
-      if (!(error instanceof NoConnectionFree)) throw error;
-      line.onRefused();
-      throw new Problem('overloaded', undefined, { headers: { 'retry-after': '2' }, cause: error });
-    }
   }
 
   function join(step: RotationStep): Promise<Rotated | undefined> {
@@ -141,7 +130,7 @@ export function createRotationBatch({ sql, clock, idleTtlMs, line }: Needs): Rot
 
   return {
     async rotate(step) {
-      await enter();
+      await takePlace(gate, line.onRefused);
       try {
         return await join(step);
       } finally {

@@ -1,6 +1,6 @@
 import type { Session } from '@irontrack/contract/sessions.ts';
 import { hashRefreshSecret, type RefreshToken } from '../crypto/refresh-token.ts';
-import type { Sql } from '../database/sql.ts';
+import { arrayText, type Sql } from '../database/sql.ts';
 import type { RequestSource } from '../http/request-source.ts';
 import type { EndReason } from './sessions.ts';
 
@@ -97,11 +97,13 @@ export async function rotateRefreshTokens(
   steps: readonly RotationStep[],
   { now, idleEndsAt }: RotationTimes,
 ): Promise<(Rotated & { sessionId: string })[]> {
-  const ids = arrayOf(steps, ({ presented }) => presented.sessionId);
-  const generations = arrayOf(steps, ({ presented }) => String(presented.generation));
-  const presentedHashes = arrayOf(steps, ({ presented }) => bytesOf(hashRefreshSecret(presented.secret)));
-  const successorHashes = arrayOf(steps, ({ successorHash }) => bytesOf(successorHash));
-  const rotationSalts = arrayOf(steps, ({ rotationSalt }) => bytesOf(rotationSalt));
+  const ids = arrayText(steps.map(({ presented }) => presented.sessionId));
+  const generations = arrayText(steps.map(({ presented }) => String(presented.generation)));
+  const presentedHashes = arrayText(
+    steps.map(({ presented }) => bytesOf(hashRefreshSecret(presented.secret))),
+  );
+  const successorHashes = arrayText(steps.map(({ successorHash }) => bytesOf(successorHash)));
+  const rotationSalts = arrayText(steps.map(({ rotationSalt }) => bytesOf(rotationSalt)));
   return await sql<Rotated & { sessionId: string }>`
     with given as materialized (
       select * from unnest(
@@ -122,11 +124,6 @@ export async function rotateRefreshTokens(
       and u.id = s.user_id and u.is_active
     returning s.id as "sessionId", s.user_id as "userId", s.tag_key as "tagKey",
       least(s.idle_ends_at, s.absolute_ends_at) as "endsAt"`;
-}
-
-/** The text of an array whose elements need no quotes. */
-function arrayOf<Item>(items: readonly Item[], textOf: (item: Item) => string): string {
-  return `{${items.map(textOf).join(',')}}`;
 }
 
 /** As an element of an array: its backslash is doubled there. */

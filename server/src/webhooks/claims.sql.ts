@@ -1,4 +1,4 @@
-import { part, type Sql, type SqlPart } from '../database/sql.ts';
+import { arrayText, part, type Sql, type SqlPart } from '../database/sql.ts';
 
 /** One delivery that is this worker's until the lease ends, with everything an attempt needs. */
 export interface Claim {
@@ -141,7 +141,7 @@ export async function releaseClaims(sql: Sql, now: Date, leases: readonly string
     with recursive waiting as (${waitingOrganizations})
     update deliveries set due_at = ${now}, leased_until = null
     where organization_id in (select organization_id from waiting)
-      and due_at = any(${listOf(leases)}::text::timestamptz[]) and leased_until = due_at
+      and due_at = any(${arrayText(leases)}::text::timestamptz[]) and leased_until = due_at
     returning event_id`;
   return rows.length;
 }
@@ -167,12 +167,7 @@ export async function selectEventTexts(sql: Sql, ids: readonly string[]): Promis
   const { first, last } = rangeOf(ids);
   return await sql<EventText>`
     select id, type, payload, created_at as "createdAt" from events
-    where id = any(${listOf(ids)}::uuid[]) and id between ${first} and ${last}`;
-}
-
-/** Ids as the text of an array: the driver knows no arrays, since it reads no types at the start. */
-function listOf(ids: readonly string[]): string {
-  return `{${ids.join(',')}}`;
+    where id = any(${arrayText(ids)}::uuid[]) and id between ${first} and ${last}`;
 }
 
 /** Ids are ordered by time, so their range tells which partitions to look into. */
@@ -216,5 +211,5 @@ export async function dropHomelessDeliveries(sql: Sql, now: Date, limit: number)
 
 /** Takes out claimed deliveries whose events are gone. */
 export async function dropDeliveries(sql: Sql, eventIds: readonly string[]): Promise<void> {
-  await sql`delete from deliveries where event_id = any(${listOf(eventIds)}::uuid[])`;
+  await sql`delete from deliveries where event_id = any(${arrayText(eventIds)}::uuid[])`;
 }
