@@ -7,6 +7,17 @@ import { call, enter, member, startTestService, type TestService, textMember } f
 const refresh = (service: TestService, token: string) =>
   call(service, '/api/v1/auth/refresh', { json: { refresh_token: token } });
 
+/** Asks again while the service says that it has too much to do: it does so for a moment after a long wait. */
+async function refreshUnlessBusy(service: TestService, token: string) {
+  const deadline = performance.now() + 20_000;
+  let answer = await refresh(service, token);
+  while (answer.status === 503 && performance.now() < deadline) {
+    await wait(100);
+    answer = await refresh(service, token);
+  }
+  return answer;
+}
+
 /** Nobody changes a session as long as this runs. */
 async function whileSessionsAreLocked<Result>(service: TestService, work: () => Promise<Result>) {
   return await service.sql.begin(async (tx) => {
@@ -46,9 +57,9 @@ test('refreshes that find no place in a statement in time are told so, and the o
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200, 503]));
   const metrics = await (await fetch(`${service.url}/metrics`)).text();
   assert.match(metrics, /admission_refusals_total\{[^}]*database-queue[^}]*\} \d+/);
-  // Refused is not done: the same tokens are still good. One after the other, so that none waits too long again.
+  // Refused is not done: the same tokens are still good, as soon as the service lets in again who comes.
   for (const [index, { status }] of answers.entries()) {
-    if (status === 503) assert.equal((await refresh(service, tokens[index] ?? '')).status, 200);
+    if (status === 503) assert.equal((await refreshUnlessBusy(service, tokens[index] ?? '')).status, 200);
   }
 });
 
