@@ -14,9 +14,10 @@ export const workspaceArrows: Readonly<Record<string, readonly string[]>> = {
  * Single files that may be imported against the arrows, and by whom. The launchers ship inside the server package,
  * where the `irontrack` command needs them; the test runner starts one PostgreSQL for all test files,
  * and knows which of them run through a whole deployment. What a test does for seconds and a measurement at length, such
- * as the load of a soak, is with the test.
+ * as the load of a soak, is with the test. A soak has heaps collected by the lab's client of the inspector.
  */
 export const sharedFiles: Readonly<Record<string, readonly string[]>> = {
+  'lab/src/profile/inspector.ts': ['tools'],
   'server/bin/pinned-node.mjs': ['tools', 'lab'],
   'server/bin/irontrack.mjs': ['tools'],
   'server/src/database/embedded.ts': ['tools'],

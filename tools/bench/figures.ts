@@ -1,6 +1,6 @@
 /**
  * Measures every figure of docs/performance.md on this machine and prints it as Markdown. Needs wrk and two cores.
- * One part at a time, some minutes each: ping me lists largeLists log refresh passwords costs pressure start memory. Without a name, all.
+ * One part at a time, some minutes each: ping me lists largeLists log refresh growth passwords costs pressure start memory. Without a name, all.
  *
  * node tools/bench/figures.ts [part ...]
  */
@@ -14,6 +14,7 @@ import { promisify } from 'node:util';
 import { hash } from '@node-rs/argon2';
 import { descendants } from '../../server/test/topology/processes.ts';
 import { compareWithBare } from './beside-bare.ts';
+import { measureGrowth } from './growth.ts';
 import { measureLists } from './lists.ts';
 import { enter, residentMb, type Serving, startServing, withServing } from './serving.ts';
 import { describe } from './spread.ts';
@@ -86,6 +87,8 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
       say(`rotations/s: ${describe(rates)}`);
     });
   },
+
+  growth: () => measureGrowth(say),
 
   async passwords() {
     say(

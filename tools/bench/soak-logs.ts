@@ -15,6 +15,11 @@ const kept = 20;
 const isNodeWarning = (line: string) => /"level":[456]0\b/.test(line) || !line.startsWith('{');
 /** What a node says as it starts is no JSON. */
 const greeting = /^(?:IronTrack serves|Documentation:|Administrator:|$)/;
+/**
+ * What Node says as its inspector is opened for a collection. A supervisor has its workers open theirs too, for which the
+ * port is taken.
+ */
+const inspection = /^(?:Debugger (?:listening|attached|ending)|For help, see: |Starting inspector on )/;
 
 /** @param folder of the deployment */
 export function watchLogs(folder: string): LogWatch {
@@ -38,7 +43,10 @@ export function watchLogs(folder: string): LogWatch {
     async look() {
       let count = 0;
       for (const file of globSync(join(folder, '*', 'node.log'))) {
-        count += await lookThrough(file, (line) => isNodeWarning(line) && !greeting.test(line));
+        count += await lookThrough(
+          file,
+          (line) => isNodeWarning(line) && !greeting.test(line) && !inspection.test(line),
+        );
       }
       for (const file of globSync(join(folder, 'nginx', 'error.log'))) {
         count += await lookThrough(file, () => true);

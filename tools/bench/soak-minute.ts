@@ -1,6 +1,7 @@
 /** One minute of a soak as it is kept: what was answered and how late, and what the deployment held at its end. */
 import type { KindCounts, LoadSample } from '../../server/test/topology/soak/load.ts';
 import type { Reading } from '../../server/test/topology/soak/readings.ts';
+import { type CollectedName, collectedNames, type Held } from './soak-held.ts';
 
 export interface KindMinute {
   asked: number;
@@ -23,8 +24,8 @@ export interface Minute {
   loadAverage: number;
   /** Lines of the nodes' logs from "warn" on, and of nginx's error log. */
   warnings: number;
-  /** The least that the serving processes had for themselves in this minute: between two collections of their heaps. */
-  workersFloorMb: number;
+  /** After a collection of the heaps, in those minutes that end with one. */
+  held?: Record<CollectedName, Held>;
   reading: Reading;
 }
 
@@ -87,7 +88,10 @@ export function writeCsv(minutes: readonly Minute[]): string {
     ['sent_late_p99_ms', ({ sentLateP99Ms }) => sentLateP99Ms.toFixed(2)],
     ['load_average', ({ loadAverage }) => loadAverage.toFixed(2)],
     ['warnings', ({ warnings }) => warnings],
-    ['workers_floor_mb', ({ workersFloorMb }) => workersFloorMb.toFixed(1)],
+    ...collectedNames.flatMap((name): [string, (minute: Minute) => string][] => [
+      [`${name}_live_mb`, ({ held }) => held?.[name].liveMb.toFixed(2) ?? ''],
+      [`${name}_collected_own_mb`, ({ held }) => held?.[name].ownMb.toFixed(1) ?? ''],
+    ]),
     ['heap_used_mb', ({ reading }) => reading.metrics.heapUsedMb.toFixed(1)],
     ['external_mb', ({ reading }) => reading.metrics.externalMb.toFixed(1)],
     ['worker_restarts', ({ reading }) => reading.metrics.workerRestarts],

@@ -1,84 +1,11 @@
-/** What an hour of soaking comes to: tables in Markdown, and verdicts with the limits they are held against. */
-import {
-  type GroupName,
-  groupNames,
-  passingTables,
-  type Reading,
-} from '../../server/test/topology/soak/readings.ts';
+/** What an hour of soaking comes to, as tables in Markdown. */
+import { type GroupName, groupNames, type Reading } from '../../server/test/topology/soak/readings.ts';
+import { type CollectedName, collectedNames } from './soak-held.ts';
+import { countDescriptors, mb, ms, namesOf, type Soak, type Verdict } from './soak-judge.ts';
 import { countUnexpected, type Latencies, type Minute, putTogether, shareOf } from './soak-minute.ts';
-import {
-  type Finding,
-  findSlope,
-  judgeCount,
-  judgeQuarters,
-  judgeSlope,
-  leastReadings,
-  medianOf,
-  type Point,
-} from './soak-verdict.ts';
+import { medianOf } from './soak-verdict.ts';
 
-/**
- * MB that the processes of a kind may have more for themselves after an hour, by the slope of the second half. What is
- * shared or mapped from files is left out: those are caches of a fixed size that fill once.
- */
-const memoryLimits: Record<GroupName, number> = {
-  // A million requests in an hour at 300/s: 20 bytes of each, less than the smallest object that JavaScript has.
-  workers: 20,
-  // They answer nobody; 5 bytes for each request that they counted.
-  supervisors: 5,
-  // It takes and gives back a pool for each connection and each request.
-  nginx: 5,
-  // Its buffers belong to connections, of which there are as many all the time.
-  pgbouncer: 2,
-  // All it has expires within 15 minutes at most.
-  valkey: 5,
-  // Some 30 processes that learn the catalog as they go: 1 MB each.
-  postgresql: 30,
-};
-
-/** KiB of an entry, as server/src/sessions/callers.ts has them; each cache ends at 20,000 for each serving process. */
-const cacheEntryKib: Readonly<Record<string, number>> = { token: 0.8, session: 0.35, user: 0.6 };
-
-/**
- * What the last quarter may be beside the first, in milliseconds. A quarter more is what this kind of machine differs by
- * from one hour to the next; the constant is what a timer and the neighbours add to a short time.
- */
-const p50Limit = (first: number) => first * 1.25 + 0.5;
-/** A P99 is made by the worst seconds of a minute: half more, and a tick of the scheduler (4 ms). */
-const p99Limit = (first: number) => first * 1.5 + 4;
-/** Of fewer requests in a minute the P99 is one or two of them. */
-const leastForP99 = 500;
-/** Of fewer a median moves with who happened to be asked. */
-const leastForP50 = 20;
-/** Connections that happen to be open at the moment of a reading. */
-const countMargin = 20;
-/** Deliveries on their way and leases of a minute, at the rates of this load. */
-const rowsMargin = 2_000;
-const tableMarginMb = 8;
-
-export interface Verdict {
-  what: string;
-  finding: Finding | 'holds' | 'fails';
-  /** Figures and limit. */
-  because: string;
-}
-
-/** Something that must be so whatever the figures are. */
-export interface Promised {
-  what: string;
-  kept: boolean;
-  because: string;
-}
-
-const ms = (value: number) => (value < 10 ? value.toFixed(2) : value.toFixed(1));
-const mb = (value: number) => value.toFixed(value < 10 ? 1 : 0);
 const row = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
-
-/** The minutes after the warm-up; `latencies` belong to them, one by one. */
-export interface Soak {
-  minutes: readonly Minute[];
-  latencies: readonly Latencies[];
-}
 
 /** One row for five minutes, or for a twelfth of a longer run. */
 export function writeCourse({ minutes, latencies }: Soak): string {
@@ -93,7 +20,7 @@ export function writeCourse({ minutes, latencies }: Soak): string {
     'refresh P50',
     'sign-in P50',
     ...groupNames.map((name) => `${name} MB${name === 'postgresql' ? ' (PSS)' : ''}`),
-    'heap used MB',
+    'after a collection: heaps of workers, supervisors MB',
     'descriptors but PostgreSQL',
     'PostgreSQL connections',
     'load average',
@@ -119,7 +46,7 @@ export function writeCourse({ minutes, latencies }: Soak): string {
         times('refresh by token', 0.5),
         times('sign-in', 0.5),
         ...groupNames.map((name) => mb(median(({ reading }) => memoryOf(reading, name)))),
-        mb(median(({ reading }) => reading.metrics.heapUsedMb)),
+        collectedNames.map((name) => mb(liveOf(part, name))).join(', '),
         median(countDescriptors).toFixed(),
         median(({ reading }) => reading.databaseConnections).toFixed(),
         median(({ loadAverage }) => loadAverage).toFixed(1),
@@ -165,118 +92,11 @@ export function writeKinds({ minutes, latencies }: Soak): string {
   return lines.join('\n');
 }
 
-/** @returns nothing for a run that is too short to show a trend */
-export function judge({ minutes }: Soak): Verdict[] {
-  if (minutes.length < leastReadings) return [];
-  return [...judgeMemory(minutes), ...judgeLatency(minutes), ...judgeCounts(minutes)];
-}
-
-function judgeMemory(minutes: readonly Minute[]): Verdict[] {
-  return groupNames.map((name): Verdict => {
-    const ownOf = (minute: Minute) =>
-      name === 'workers' ? minute.workersFloorMb - cachedMb(minute) : minute.reading.groups[name].ownMb;
-    const points = minutes.map((minute): Point => [minute.minute / 60, ownOf(minute)]);
-    const { finding, perHour, low, high, limit } = judgeSlope(points, memoryLimits[name]);
-    const ends = `${mb(points[0]?.[1] ?? Number.NaN)} to ${mb(points.at(-1)?.[1] ?? Number.NaN)} MB`;
-    const slope = `${perHour.toFixed(1)} MB an hour in the second half (95 %: ${low.toFixed(1)} to ${high.toFixed(1)})`;
-    const less = name === 'workers' ? `, without ${cachedGrowth(minutes)} that the caches took in` : '';
-    return { what: `memory of ${name}`, finding, because: `${ends}; ${slope}; limit ${limit}${less}` };
-  });
-}
-
-function cachedMb({ reading }: Minute): number {
-  const entries = Object.entries(reading.metrics.cacheEntries);
-  return entries.reduce((sum, [name, count]) => sum + (count * (cacheEntryKib[name] ?? 0)) / 1024, 0);
-}
-
-function cachedGrowth(minutes: readonly Minute[]): string {
-  const points = minutes.slice(Math.floor(minutes.length / 2));
-  const slope = findSlope(points.map((minute): Point => [minute.minute / 60, cachedMb(minute)]));
-  return `${slope.perHour.toFixed(1)} MB an hour`;
-}
-
-function judgeLatency(minutes: readonly Minute[]): Verdict[] {
-  return namesOf(minutes).flatMap((name) => {
-    const counted = minutes.flatMap(({ minute, kinds }) => {
-      const kind = kinds[name];
-      return kind === undefined ? [] : [{ hours: minute / 60, ...kind }];
-    });
-    const usual = medianOf(counted.map(({ asked }) => asked));
-    const judged: Verdict[] = [];
-    const add = (share: string, points: Point[], limitOf: (first: number) => number) => {
-      const { finding, first, last, limit } = judgeQuarters(points, limitOf);
-      const because = `${ms(first)} in the first quarter, ${ms(last)} in the last; limit ${ms(limit)} ms`;
-      judged.push({ what: `${share} of ${name}`, finding, because });
-    };
-    if (usual >= leastForP50)
-      add(
-        'P50',
-        counted.map(({ hours, p50Ms }) => [hours, p50Ms]),
-        p50Limit,
-      );
-    if (usual >= leastForP99)
-      add(
-        'P99',
-        counted.map(({ hours, p99Ms }) => [hours, p99Ms]),
-        p99Limit,
-      );
-    return judged;
-  });
-}
-
-function judgeCounts(minutes: readonly Minute[]): Verdict[] {
-  const counted: [string, (minute: Minute) => number, number][] = [
-    ['open descriptors but those of PostgreSQL', countDescriptors, countMargin],
-    ['connections to PostgreSQL', ({ reading }) => reading.databaseConnections, countMargin],
-    ['connections to Valkey', ({ reading }) => reading.valkeyConnections, countMargin],
-    ['processes', countProcesses, 2 * countMargin],
-    ...passingTables.flatMap((table): [string, (minute: Minute) => number, number][] => [
-      [`rows of ${table}`, ({ reading }) => reading.tables[table]?.rows ?? 0, rowsMargin],
-      [`MB of ${table}`, ({ reading }) => reading.tables[table]?.mb ?? 0, tableMarginMb],
-    ]),
-  ];
-  return counted.map(([what, read, margin]): Verdict => {
-    const { finding, first, last, limit } = judgeCount(minutes.map(read), margin);
-    const because = `at most ${first.toFixed()} in the first quarter, at least ${last.toFixed()} in the last; limit ${limit.toFixed()}`;
-    return { what, finding, because };
-  });
-}
-
-/** What must be so at any moment, however short the run was. */
-export function judgeFaults(
-  minutes: readonly Minute[],
-  faults: readonly string[],
-  promises: readonly Promised[],
-): Verdict[] {
-  const unexpected = minutes.reduce((sum, minute) => sum + countUnexpected(minute), 0);
-  const restarts = Math.max(0, ...minutes.map(({ reading }) => reading.metrics.workerRestarts));
-  const all = [
-    {
-      what: 'every answer as expected',
-      // The last of them may have come after the last minute.
-      kept: unexpected === 0 && faults.length === 0,
-      because: `${Math.max(unexpected, faults.length)} unexpected`,
-    },
-    { what: 'no serving process ended', kept: restarts === 0, because: `${restarts} started again` },
-    ...promises,
-  ];
-  return all.map(({ what, kept, because }) => ({ what, finding: kept ? 'holds' : 'fails', because }));
-}
-
 export function writeVerdicts(verdicts: readonly Verdict[]): string {
   const lines = [row(['what', 'finding', 'because']), row(['---', '---', '---'])];
   return [...lines, ...verdicts.map(({ what, finding, because }) => row([what, finding, because]))].join(
     '\n',
   );
-}
-
-/** A soak that shows growth or a fault has failed. */
-export function hasFailed(verdicts: readonly Verdict[]): boolean {
-  return verdicts.some(({ finding }) => finding === 'grows' || finding === 'fails');
-}
-
-function namesOf(minutes: readonly Minute[]): string[] {
-  return [...new Set(minutes.flatMap(({ kinds }) => Object.keys(kinds)))].toSorted();
 }
 
 /** Resident; the processes of PostgreSQL share most of theirs, which would count dozens of times. */
@@ -285,12 +105,6 @@ function memoryOf({ groups }: Reading, name: GroupName): number {
   return name === 'postgresql' ? proportionalMb : residentMb;
 }
 
-/** Without PostgreSQL, whose processes keep files of tables open until they have a thousand each. */
-function countDescriptors({ reading: { groups } }: Minute): number {
-  const counted = groupNames.filter((name) => name !== 'postgresql');
-  return counted.reduce((sum, name) => sum + groups[name].descriptors, 0);
-}
-
-function countProcesses({ reading }: Minute): number {
-  return groupNames.reduce((sum, name) => sum + reading.groups[name].processes, 0);
+function liveOf(minutes: readonly Minute[], name: CollectedName): number {
+  return medianOf(minutes.flatMap(({ held }) => held?.[name].liveMb ?? []));
 }

@@ -9,7 +9,7 @@
  *   --out      FILE.json and FILE.csv, written anew each minute, and FILE.md at the end
  *   --setting  of the nodes, repeatable, such as ARGON2_MEMORY_KIB=19456
  *
- * The limits stand in soak-report.ts with their reasons. The status is 1 when memory, latency or anything counted grew
+ * The limits stand in soak-judge.ts with their reasons. The status is 1 when memory, latency or anything counted grew
  * beyond its limit, an answer was not as expected, a serving process ended, or an acknowledged event or account is not
  * there; 130 when it was interrupted. Below 8 minutes no trend can be told, and only faults count.
  */
@@ -22,26 +22,17 @@ import postgres from 'postgres';
 import { startEmbeddedDatabase } from '../../server/src/database/embedded.ts';
 import {
   administratorPassword,
-  type Deployment,
   startDeployment,
   startSurroundings,
 } from '../../server/test/topology/deployment.ts';
 import { makeCertificate } from '../../server/test/topology/nginx.ts';
 import { openSoakLoad, type SoakLoad } from '../../server/test/topology/soak/load.ts';
-import { readDeployment, readWorkersOwnMb } from '../../server/test/topology/soak/readings.ts';
+import { readDeployment } from '../../server/test/topology/soak/readings.ts';
+import { collectAndRead } from './soak-held.ts';
+import { hasFailed, judge, judgeFaults, type Promised, type Soak, type Verdict } from './soak-judge.ts';
 import { type LogWatch, watchLogs } from './soak-logs.ts';
 import { countUnexpected, type Latencies, type Minute, shareOf, summarize, writeCsv } from './soak-minute.ts';
-import {
-  hasFailed,
-  judge,
-  judgeFaults,
-  type Promised,
-  type Soak,
-  type Verdict,
-  writeCourse,
-  writeKinds,
-  writeVerdicts,
-} from './soak-report.ts';
+import { writeCourse, writeKinds, writeVerdicts } from './soak-report.ts';
 
 const { values } = parseArgs({
   options: {
@@ -57,8 +48,11 @@ const wantedMinutes = Number(values.minutes);
 const addresses = 32;
 /** Sessions are refreshed in turn, rate / 100 a second: half of the life of an access token at most lies between. */
 const mostPeople = (Number(values.rate) / 100) * 900;
-/** The heap of a serving process is collected more often than that now and then: its least is found between. */
-const floorEveryMs = 5_000;
+/**
+ * Minutes between two collections of all heaps. Each stalls every process of the nodes for two times 20 to 60 ms, which is
+ * less than 1 in 1,000 of the time: no P99 is made by them.
+ */
+const collectEvery = 3;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const list = (lines: readonly string[]) => lines.map((line) => `- ${line}`).join('\n');
 const tell = (line: string) => process.stderr.write(`${line}\n`);
@@ -126,6 +120,7 @@ async function soak(): Promise<void> {
   closers.push(() => load.pause());
   const logs = watchLogs(folder);
   const look = () => readDeployment({ deployment, surroundings, sql });
+  const collect = () => collectAndRead(deployment);
   const [server] = await sql<{ version: string }[]>`select current_setting('server_version') as version`;
   say(
     `${load.rate.toFixed()} requests/s on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}), Node ` +
@@ -142,7 +137,7 @@ async function soak(): Promise<void> {
     while (minutes.length <= wantedMinutes) {
       const startedAtMs = endsAtMs;
       endsAtMs += minutes.length === 0 ? Number(values['warm-up']) * 1000 : 60_000;
-      const workersFloorMb = await findFloor(deployment, endsAtMs);
+      await waitUntil(endsAtMs);
       // A terminal interrupts everything that was started, so that what is answered from then on says nothing.
       if (interrupted.signal.aborted) break;
       const sample = load.take();
@@ -155,9 +150,9 @@ async function soak(): Promise<void> {
         sentLateP99Ms: shareOf(Float64Array.from(sample.lateMs).sort(), 0.99),
         loadAverage: loadavg()[0] ?? Number.NaN,
         warnings: await logs.look(),
-        workersFloorMb,
         // Once more, or a moment in which something was slow would end the hour.
         reading: await look().catch(look),
+        ...(minutes.length % collectEvery === 0 ? { held: await collect().catch(collect) } : {}),
       };
       minutes.push(minute);
       latencies.push(timed);
@@ -183,28 +178,23 @@ function readSettings(): Record<string, string> {
   );
 }
 
-/** Waits until a moment. @returns the least that the serving processes had for themselves until then, MB */
-async function findFloor(deployment: Deployment, endsAtMs: number): Promise<number> {
-  let floorMb = Number.POSITIVE_INFINITY;
-  for (;;) {
-    floorMb = Math.min(floorMb, await readWorkersOwnMb(deployment));
-    const leftMs = endsAtMs - performance.now();
-    if (leftMs <= 0 || interrupted.signal.aborted) return floorMb;
-    await wait(Math.min(leftMs, floorEveryMs), undefined, { signal: interrupted.signal }).catch(
-      () => undefined,
-    );
-  }
+async function waitUntil(moment: number): Promise<void> {
+  const leftMs = Math.max(0, moment - performance.now());
+  await wait(leftMs, undefined, { signal: interrupted.signal }).catch(() => undefined);
 }
 
 function describe(minute: Minute): string {
   const asked = Object.values(minute.kinds).reduce((sum, kind) => sum + kind.asked, 0);
   const me = minute.kinds['/me by cookie'];
-  const { groups } = minute.reading;
+  const { reading, held } = minute;
+  const left =
+    held === undefined
+      ? ''
+      : ` (after a collection ${held.workers.ownMb.toFixed()}, supervisors ${held.supervisors.ownMb.toFixed()})`;
   return (
     `minute ${minute.minute}: ${asked} asked, ${countUnexpected(minute)} unexpected, /me P50 ${me?.p50Ms.toFixed(2)} ` +
     `P99 ${me?.p99Ms.toFixed(1)} ms, sent ${minute.sentLateP99Ms.toFixed(1)} ms late (P99), workers ` +
-    `${groups.workers.residentMb.toFixed()} MB (own, least ${minute.workersFloorMb.toFixed()}), load ` +
-    `${minute.loadAverage.toFixed(1)}, ${minute.warnings} warnings`
+    `${reading.groups.workers.residentMb.toFixed()} MB${left}, load ${minute.loadAverage.toFixed(1)}, ${minute.warnings} warnings`
   );
 }
 

@@ -17,13 +17,27 @@ export interface WrkRun {
   errors: number;
 }
 
+export interface WrkPlace {
+  /** The core to pin it to; unset: all. */
+  core?: number;
+  /** For the script that `-s` names. */
+  scriptArguments?: readonly string[];
+}
+
 /**
  * @param options of wrk, such as `-c100`; the thread count, the duration and `--latency` are added
  * @throws when wrk prints no result
  */
-export async function runWrk(url: string, seconds: number, options: readonly string[]): Promise<WrkRun> {
-  const args = ['-t1', `-d${seconds}s`, '--latency', '--timeout', '10s', ...options, url];
-  const { stdout } = await run('wrk', args, { timeout: (seconds + 60) * 1000 });
+export async function runWrk(
+  url: string,
+  seconds: number,
+  options: readonly string[],
+  { core, scriptArguments = [] }: WrkPlace = {},
+): Promise<WrkRun> {
+  const pinned = core === undefined ? [] : ['taskset', '-c', String(core)];
+  const wrk = ['wrk', '-t1', `-d${seconds}s`, '--latency', '--timeout', '10s', ...options, url];
+  const [program = '', ...args] = [...pinned, ...wrk, '--', ...scriptArguments];
+  const { stdout } = await run(program, args, { timeout: (seconds + 60) * 1000 });
   return parseWrk(stdout);
 }
 

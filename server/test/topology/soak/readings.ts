@@ -9,7 +9,6 @@ import {
   findDescendants,
   type ProcessMemory,
   readMemory,
-  readOwnMb,
   readParents,
 } from '../processes.ts';
 
@@ -104,13 +103,6 @@ export async function readDeployment({ deployment, surroundings, sql }: Watched)
     valkeyConnections: Number(/connected_clients:(\d+)/.exec(clients)?.[1]),
     ...(await readTables(sql)),
   };
-}
-
-/** What all serving processes together have for themselves, MB. */
-export async function readWorkersOwnMb({ nodes }: Deployment): Promise<number> {
-  const parents = readParents();
-  const workers = nodes.flatMap(({ pid }) => findDescendants(parents, pid));
-  return (await Promise.all(workers.map(readOwnMb))).reduce((sum, megabytes) => sum + megabytes, 0);
 }
 
 async function readGroup(pids: readonly number[]): Promise<GroupReading> {
