@@ -112,11 +112,9 @@ test('of more than a thousand live sessions a sign-in ends those that were used 
   const others = mostLiveSessions - 1;
   await alone.sql`
     insert into sessions (id, user_id, tag_key, current_hash, created_at, last_seen_at, idle_ends_at, absolute_ends_at)
-    select gen_random_uuid(), ${first.id}, '', '', now(), now() + interval '1 s', now() + interval '1 day',
-      now() + interval '1 day'
+    select gen_random_uuid(), ${first.id}, '', '', now(), now(), now() + interval '1 day', now() + interval '1 day'
     from generate_series(1, ${others})`;
   assert.equal((await list(first, alone)).length, mostLiveSessions);
-  alone.clock.advance(2_000);
   const last = await signIn(alone, first);
   // It was in memory here, and is refused at once all the same.
   assert.equal((await call(alone, '/api/v1/access/me', { bearer: first.accessToken })).status, 401);
