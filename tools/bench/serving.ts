@@ -1,7 +1,7 @@
 /** Starts the real service for a measurement: its own data folder, a free port, everything on but the limits. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -110,7 +110,14 @@ async function firstAnswer(
 
 /** The service's children are its PostgreSQL; theirs are the backends, which inherit nothing once they run. */
 function pinDatabase(pid: number, core: number): void {
-  for (const process of descendants(pid)) execFileSync('taskset', ['-acp', String(core), String(process)]);
+  for (const process of descendants(pid)) {
+    try {
+      execFileSync('taskset', ['-acp', String(core), String(process)], { stdio: 'ignore' });
+    } catch (error) {
+      // A backend that has ended since it was found needs no core.
+      if (existsSync(`/proc/${process}`)) throw error;
+    }
+  }
 }
 
 /** Resident memory of one process, MB. */
