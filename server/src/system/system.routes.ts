@@ -99,6 +99,7 @@ export function mountSystem(app: App, { system, openApi, metrics }: Needs): void
         tags,
         summary: 'Prometheus metrics',
         produces: 'text/plain',
+        problems: ['overloaded'],
         response: { 200: Type.String() },
       },
     },

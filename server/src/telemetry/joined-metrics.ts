@@ -18,13 +18,21 @@ interface OwnMetrics {
   page: { readonly contentType: string };
 }
 
-/** The page for `/metrics`; without the others when they cannot be asked. */
-export function joinPages(own: OwnMetrics, collectOthers: () => Promise<readonly MetricsPart[]>) {
+/**
+ * The page for `/metrics`. There is none when the others cannot be asked: of a page without them every sum would have
+ * fallen, and a scrape that fails is a gap.
+ *
+ * @param collectOthers given what this process has
+ */
+export function joinPages(
+  own: OwnMetrics,
+  collectOthers: (own: MetricsPart) => Promise<readonly MetricsPart[]>,
+) {
   return {
     contentType: own.page.contentType,
     async metrics(): Promise<string> {
-      const others = await collectOthers().catch(() => []);
-      return await aggregate([await own.report(), ...others]).metrics();
+      const part = await own.report();
+      return await aggregate([part, ...(await collectOthers(part))]).metrics();
     },
   };
 }

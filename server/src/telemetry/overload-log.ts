@@ -1,4 +1,4 @@
-/** Overload in the log: when it begins and when it is over, and not each time it comes back within a moment. */
+/** Overload in the log: that it began, and not each time it comes back within a moment. */
 
 interface Log {
   warn(members: object, sentence: string): void;

@@ -112,8 +112,13 @@ export function createLinkedCounters(link: Link<SupervisorCalls>, now: () => num
   };
 }
 
-/** Who cannot be counted is not let in; but nothing of ours broke, and it is worth trying again. */
-async function answered<Value>(question: Promise<Value>): Promise<Value> {
+/**
+ * What the supervisor answers. Who cannot be counted is not let in, and half a page of metrics is none; but nothing of ours
+ * broke, and it is worth trying again.
+ *
+ * @throws Problem `overloaded` without an answer
+ */
+export async function answered<Value>(question: Promise<Value>): Promise<Value> {
   try {
     return await question;
   } catch (error) {

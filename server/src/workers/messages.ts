@@ -29,8 +29,12 @@ export interface SupervisorCalls {
   cannotStart(failure: StartFailure): void;
   /** Resolves when every other worker has dropped its copies. */
   spread(changes: readonly Change[]): Promise<void>;
-  /** Metrics of the other workers, of those that have ended, and of the supervisor itself. */
-  collect(): Promise<MetricsPart[]>;
+  /**
+   * Metrics of the other workers, of those that have ended, and of the supervisor itself.
+   *
+   * @param own of the worker that asks, which the page will show too
+   */
+  collect(own: MetricsPart): Promise<MetricsPart[]>;
   /** The last thing a worker says: what it has counted in its life. */
   leave(metrics: MetricsPart): void;
   take(claim: Claim): Promise<Count> | Count;

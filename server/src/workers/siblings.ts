@@ -4,6 +4,7 @@
  */
 import type { MetricsPart } from '../telemetry/joined-metrics.ts';
 import type { Link } from './link.ts';
+import { answered } from './linked-counters.ts';
 import type { Change, SupervisorCalls } from './messages.ts';
 
 export interface Siblings {
@@ -11,8 +12,13 @@ export interface Siblings {
   tell(topic: string, id: string): void;
   /** Resolves when all that was told before is heard, or given up on; undefined when nothing is on its way. */
   heard(): Promise<void> | undefined;
-  /** Metrics of the others. */
-  collect(): Promise<MetricsPart[]>;
+  /**
+   * Metrics of the others.
+   *
+   * @param own of this worker
+   * @throws Problem `overloaded` when the supervisor does not answer
+   */
+  collect(own: MetricsPart): Promise<MetricsPart[]>;
 }
 
 /**
@@ -21,8 +27,8 @@ export interface Siblings {
  */
 const longestWaitMs = 1_000;
 
-/** Scrapers give up after 10 s by default. */
-const longestCollectMs = 2_000;
+/** The supervisor waits 1.5 s for a worker that says nothing. Scrapers give up after 10 s by default. */
+const longestCollectMs = 5_000;
 
 export function createSiblings(link: Link<SupervisorCalls>): Siblings {
   let untold: Change[] = [];
@@ -48,6 +54,6 @@ export function createSiblings(link: Link<SupervisorCalls>): Siblings {
       });
     },
     heard: () => last,
-    collect: () => link.ask(longestCollectMs, 'collect'),
+    collect: (own) => answered(link.ask(longestCollectMs, 'collect', own)),
   };
 }

@@ -110,9 +110,13 @@ export function createSupervisor(needs: Needs): Supervisor {
       async spread(changes: readonly Change[]) {
         await Promise.all(others(worker).map((other) => tell(other, changes)));
       },
-      async collect() {
-        const parts = await Promise.all(others(worker).map(report));
-        await retiring;
+      async collect(own) {
+        // The page it writes shows this, so it stays counted should the worker be killed before anybody else asks it.
+        worker.metrics = own;
+        await Promise.all(others(worker).map(askForReport));
+        await untilRetired();
+        // Who ended while the others were asked is among the retired now, and would count twice.
+        const parts = others(worker).map(({ metrics }) => metrics ?? []);
         return [...parts, retired, await describe(restarts)];
       },
       leave(metrics) {
@@ -204,13 +208,21 @@ export function createSupervisor(needs: Needs): Supervisor {
       .catch((error: unknown) => log.error({ err: error }, 'The metrics of an ended worker are lost.'));
   }
 
-  async function report(worker: Worker): Promise<MetricsPart> {
+  /** Resolves when everybody who has ended by then is among the retired. */
+  async function untilRetired(): Promise<void> {
+    let last: Promise<void>;
+    do {
+      last = retiring;
+      await last;
+    } while (last !== retiring);
+  }
+
+  async function askForReport(worker: Worker): Promise<void> {
     try {
       worker.metrics = await worker.link.ask(longestReportMs, 'report');
     } catch {
       // Too busy, or just gone: what it said last is closer to the truth than nothing.
     }
-    return worker.metrics ?? [];
   }
 
   /** Somebody who held a place is gone without a successor. */
