@@ -15,6 +15,7 @@ import { missingPrograms } from '../topology/programs.ts';
 import { checkDelivered } from './delivered.ts';
 import { startFaultLoad } from './fault-load.ts';
 import { makeFolder, startServer, toUrl } from './process.ts';
+import { until } from './worker-connections.ts';
 
 const skip = withoutPostgres15 || missingPrograms({ pgbouncer: 'pgbouncer' });
 
@@ -32,7 +33,6 @@ async function open() {
     DATA_DIR: folder,
     RATE_LIMIT: 'off',
     WEBHOOK_ALLOW_PRIVATE: 'on',
-    LOG_LEVEL: 'warn',
     LOG_FORMAT: 'json',
   });
   const organization = await newOrganization(server, 'enterprise');
@@ -79,7 +79,8 @@ async function survive(t: TestContext, { awayMs, begin, end }: Fault): Promise<v
   await load.more(1);
   const tookMs = performance.now() - backAt;
   await load.more(30);
-  const lines = server.output().slice(saidBefore).trim().split('\n').filter(Boolean);
+  const isComplaint = (line: string) => /"level":[456]0/.test(line);
+  const lines = server.output().slice(saidBefore).split('\n').filter(isComplaint);
   const slowest = load.book.slowestMs;
   t.diagnostic(
     `writes again ${tookMs.toFixed()} ms after the return; ${load.book.refused - refusedBefore} answers of 503; the ` +
@@ -134,6 +135,10 @@ test('after all of that nothing acknowledged is lost, nothing ended lives, each 
   const { load, database, server, organization } = fixture;
   await load.stop();
   await load.checkExpected();
+  const said = (sentence: string) => server.output().split(sentence).length - 1;
+  const begun = said('The database is away');
+  assert.ok(begun >= 1 && begun <= 8, `${begun} outages of four faults`);
+  await until('each outage is said to be over', () => said('The outage is over') === begun);
   const { accounts, ended, events } = load.book;
   const sql = postgres({ ...database.address, max: 1, fetch_types: false });
   t.after(() => sql.end({ timeout: 1 }));

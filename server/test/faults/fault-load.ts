@@ -17,6 +17,8 @@ interface Book {
   refused: number;
   /** One of them. */
   firstRefusal: Answer | undefined;
+  /** Requests whose connection broke before their answer: what came of them nobody knows. */
+  broken: number;
   slowestMs: number;
   /** What should never be answered, in words. */
   unexpected: string[];
@@ -38,23 +40,46 @@ const senders = 6;
 /** Characters of the server's log, where a test fails. */
 const mostShown = 20_000;
 
-export function startFaultLoad(server: RunningServer, organization: TestOrganization): FaultLoad {
+interface FaultLoadOptions {
+  /** Connections may break, as processes of the service are killed. Otherwise that fails the test. */
+  mayBreak?: boolean;
+}
+
+export function startFaultLoad(
+  server: RunningServer,
+  organization: TestOrganization,
+  { mayBreak = false }: FaultLoadOptions = {},
+): FaultLoad {
   const book: Book = {
     accounts: [],
     ended: [],
     events: [],
     refused: 0,
     firstRefusal: undefined,
+    broken: 0,
     slowestMs: 0,
     unexpected: [],
   };
   let isOn = true;
   let serial = 0;
 
-  /** @returns undefined when it was refused for the time being */
+  /** @returns undefined when its connection broke, where it may */
+  async function sendOnce(send: () => Promise<Answer>): Promise<Answer | undefined> {
+    try {
+      return await send();
+    } catch (error) {
+      if (!mayBreak) throw error;
+      book.broken += 1;
+      await wait(20);
+      return undefined;
+    }
+  }
+
+  /** @returns undefined when it was refused for the time being, or nobody knows */
   async function ask(wanted: number, what: string, send: () => Promise<Answer>): Promise<Answer | undefined> {
     const startedAt = performance.now();
-    const answer = await send();
+    const answer = await sendOnce(send);
+    if (answer === undefined) return undefined;
     book.slowestMs = Math.max(book.slowestMs, performance.now() - startedAt);
     if (answer.status === wanted) return answer;
     if (answer.status === 503) {

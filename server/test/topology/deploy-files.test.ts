@@ -4,15 +4,15 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import postgres from 'postgres';
-import { problems } from '@irontrack/contract/problems.ts';
 import { tiers } from '@irontrack/contract/organizations.ts';
+import { problems } from '@irontrack/contract/problems.ts';
+import postgres from 'postgres';
 import { parseAllDocuments } from 'yaml';
 import { deliveryConnections } from '../../src/commands/worker.ts';
 import { readConfig, settings } from '../../src/config.ts';
 import { startEmbeddedDatabase } from '../../src/database/embedded.ts';
 import { extraConnections } from '../../src/database/pool-size.ts';
-import { makeFolder } from '../faults/process.ts';
+import { makeFolder, runCommand } from '../faults/process.ts';
 import { missingPrograms } from './programs.ts';
 
 const deploy = fileURLToPath(new URL('../../../deploy', import.meta.url));
@@ -141,6 +141,25 @@ test('nginx takes events as fast as the largest tier may post them', () => {
   const aSecond = numberIn('nginx/nginx.conf', /zone=events:\d+m rate=(\d+)r\/s;/);
   assert.ok(aSecond * 60 >= Math.max(...Object.values(tiers).map((tier) => tier.eventsPerMinute)));
   assert.match(read('nginx/nginx.conf'), /api\/events.*\{\n\s+limit_req zone=events /);
+});
+
+test('nginx limits every call that hashes a password for whoever asks, however its path is spelt', async () => {
+  const { status, stdout } = await runCommand(['openapi']);
+  assert.equal(status, 0);
+  const hashing = entriesOf(memberOf(JSON.parse(stdout), 'paths'))
+    .filter(([, calls]) => JSON.stringify(calls).includes('hash-queue-full'))
+    .map(([path]) => path);
+  assert.ok(hashing.length >= 5, hashing.join(' '));
+  const [, location = ''] =
+    /location ~ (\S+) \{\n\s+limit_req zone=requests .*\n\s+limit_req zone=passwords /.exec(
+      read('nginx/nginx.conf'),
+    ) ?? [];
+  const limited = new RegExp(location);
+  for (const path of hashing) {
+    // Those ask who it is first, and only superusers may.
+    if (path.startsWith('/api/v1/users')) continue;
+    for (const spelt of [path, `${path}/`, path.replaceAll('/', '//')]) assert.match(spelt, limited);
+  }
 });
 
 test('what nginx answers by itself is in the words of the table of problems', () => {

@@ -117,7 +117,28 @@ suite('what nginx answers and passes on at the edges', { skip }, () => {
       ['POST /ping HTTP/1.1', host, 'Content-Length: 3', 'Transfer-Encoding: chunked'],
       'malformed-request',
     ],
+    [
+      'one length twice',
+      ['POST /ping HTTP/1.1', host, 'Content-Length: 3', 'Content-Length: 3'],
+      'malformed-request',
+    ],
+    [
+      'a space before the colon, which some take for another header',
+      ['POST /ping HTTP/1.1', host, 'Content-Length: 3', 'Transfer-Encoding : chunked'],
+      'malformed-request',
+    ],
     ['no host', ['GET /ping HTTP/1.1'], 'malformed-request'],
+    ['two hosts', ['GET /ping HTTP/1.1', host, 'Host: other.example.org'], 'malformed-request'],
+    [
+      'the name of another site, asked on a connection that was opened for ours',
+      ['GET /ping HTTP/1.1', 'Host: other.example.org'],
+      'malformed-request',
+    ],
+    [
+      'the same in the request line, which counts more than Host',
+      ['GET https://other.example.org/ping HTTP/1.1', host],
+      'malformed-request',
+    ],
     ['a header of 20 KB', ['GET /ping HTTP/1.1', host, `X-Long: ${'a'.repeat(20_000)}`], 'headers-too-large'],
     ['a path of 20 KB', [`GET /${'a'.repeat(20_000)} HTTP/1.1`, host], 'uri-too-long'],
   ];
@@ -143,6 +164,20 @@ suite('what nginx answers and passes on at the edges', { skip }, () => {
       if (status === 405) assert.match(answer.headers.get('allow') ?? '', /GET/);
     });
   }
+
+  test('two request ids are one for both logs, and what belongs to one connection goes no further', async () => {
+    const ids = ['X-Request-Id: the-first', 'X-Request-Id: the-second'];
+    const upgrade = ['Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__'];
+    const answer = await send(nginx, ['GET /ping HTTP/1.1', host, ...ids, ...upgrade]);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.body, 'OK');
+    const id = answer.headers.get('x-request-id') ?? '';
+    const lines = nginx
+      .accessLog()
+      .split('\n')
+      .filter((line) => line.includes(`"requestId":"${id}"`));
+    assert.equal(lines.length, 1, id);
+  });
 
   test('headers that the service takes get through', async () => {
     const long = Array.from({ length: 15 }, (_, at) => `X-Long-${at}: ${'a'.repeat(1_000)}`);

@@ -139,6 +139,8 @@ suite('nginx over TLS, with the configuration that is shipped', { skip }, () => 
     assert.equal(await addressInTrail({ 'x-forwarded-for': '203.0.113.9' }), '127.0.0.1');
     const claims = { 'x-forwarded-for': '203.0.113.9, 198.51.100.1', forwarded: 'for=203.0.113.9' };
     assert.equal(await addressInTrail({ ...claims, 'x-real-ip': '203.0.113.9' }), '127.0.0.1');
+    // Named as one that ends here, so that a proxy which believes it drops the address.
+    assert.equal(await addressInTrail({ connection: 'close, x-forwarded-for' }), '127.0.0.1');
   });
 
   test('a slow client that sends 300 KB gets the 413 of the service, not a reset', async () => {
@@ -222,7 +224,11 @@ suite('nginx over TLS, with the configuration that is shipped', { skip }, () => 
   });
 
   test('no spelling of the path of the metrics gets past the proxy', async () => {
-    const spellings = ['/metrics', '/metrics/', '//metrics', '/%6detrics', '/./metrics', '/docs/../metrics'];
+    const spellings = [
+      ...['/metrics', '/metrics/', '//metrics', '/%6detrics', '/./metrics', '/docs/../metrics'],
+      ...['/docs/%2e%2e/metrics', '/docs%2f..%2fmetrics', '/metrics%2f', '/metrics;a=b', '/METRICS'],
+      ...['/metrics%3fa=b', '/metrics%23', '/metrics%0a', '/metrics%09', '/ping/..;/metrics', '/metrics/.'],
+    ];
     const inside = [
       '/health',
       '/health/',
