@@ -44,6 +44,8 @@ suite('the service beside its peers', () => {
     [['--only', 'irontrack,django'], /--only knows no django: irontrack, better-auth, express/],
     [['--tasks', 'me,'], /--tasks knows no empty name: signup, signin, me/],
     [['--passwords', 'none'], /--passwords takes own, equal or both/],
+    [['--folder', '/proc/version'], /--folder \/proc\/version cannot be written there/],
+    [['--out', '/proc/version/peers.md'], /--out \/proc\/version\/peers\.md cannot be written there/],
   ] as const) {
     test(`${given.join(' ')} is refused with what is possible`, async () => {
       const ended = await shell.lab('peers', ...given);

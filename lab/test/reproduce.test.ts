@@ -166,6 +166,11 @@ const refused = [
   },
   { what: 'a core that is not there', args: ['--pin', 'server=4095,generator=0'], says: /core 4095/ },
   { what: 'an argument', args: ['again'], says: /one argument too many/ },
+  {
+    what: 'a report inside of a file',
+    args: ['--report', join(main, 'report')],
+    says: /--report .*main\.ts.* cannot be written there/,
+  },
 ];
 for (const { what, args, says } of refused) {
   test(`refuses ${what} in a sentence, before anything is written`, async () => {
@@ -176,6 +181,12 @@ for (const { what, args, says } of refused) {
     assert.equal(existsSync(join(shell.folder, 'refused')), false);
   });
 }
+
+test('refuses a folder that is a file in a sentence', async () => {
+  const ended = await shell.lab('reproduce', '--folder', main);
+  assert.equal(ended.status, 1);
+  assert.match(ended.stderr, /^irontrack-lab: --folder .*main\.ts cannot be written there/);
+});
 
 test('--plan says what is measured and how long it takes, and does nothing', async () => {
   const ended = await shell.lab('reproduce', '--quick', '--plan', '--folder', 'planned');

@@ -15,10 +15,27 @@ export function checkOutputPlaces(values: OptionValues, cwd: string): void {
     const path = resolve(cwd, given);
     if (isFolder(path)) throw wrong(`--${name} ${given} is a folder; name a file in it.`);
     const ancestor = findExisting(path);
-    if (!mayWrite(ancestor) || (ancestor !== path && !isFolder(ancestor))) {
-      throw wrong(`--${name} ${given} cannot be written there (${ancestor}); choose another place.`);
-    }
+    if (!mayWrite(ancestor) || (ancestor !== path && !isFolder(ancestor)))
+      throw cannotWrite(name, given, ancestor);
   }
+}
+
+/**
+ * For folders that a command fills.
+ *
+ * @throws LabError when what one of the options names cannot become a folder; nothing is made yet
+ */
+export function checkFolderPlaces(values: OptionValues, cwd: string, names: readonly string[]): void {
+  for (const name of names) {
+    const given = readText(values, name);
+    if (given === undefined) continue;
+    const ancestor = findExisting(resolve(cwd, given));
+    if (!mayWrite(ancestor) || !isFolder(ancestor)) throw cannotWrite(name, given, ancestor);
+  }
+}
+
+function cannotWrite(name: string, given: string, ancestor: string): LabError {
+  return wrong(`--${name} ${given} cannot be written there (${ancestor}); choose another place.`);
 }
 
 /** The path itself, or the nearest folder above it that is there. */

@@ -23,6 +23,7 @@ import { readMachine } from '../result/machine.ts';
 import { readSource } from '../result/source.ts';
 import type { LabCommand, LabContext, OptionValues } from './lab-command.ts';
 import { createNarrator } from './narrator.ts';
+import { checkFolderPlaces } from './output-place.ts';
 import { readChoices, readNumber, readSeconds, readText } from './option-values.ts';
 
 const scenarios = fileURLToPath(new URL('../../peers/', import.meta.url));
@@ -69,6 +70,7 @@ export const peers: LabCommand = {
     const rounds = readNumber(values, 'rounds', { least: 1, most: 100, whole: true, unit: 'runs' }) ?? 5;
     const runS = readSeconds(values, 'duration', { least: 0.2, most: 600 }) ?? 4;
     const cores = planCores(readAllowedCores(), readText(values, 'pin'), { canPin: canPin() });
+    checkFolderPlaces(values, context.cwd, ['folder']);
     const target = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/peers');
     const out = resolve(context.cwd, readText(values, 'out') ?? '.irontrack-lab/peers.md');
     const startedAt = new Date().toISOString();
@@ -80,6 +82,7 @@ export const peers: LabCommand = {
       installed.push({ peer, folder, versions: await readVersions(peer, folder) });
     }
     narrator.say(`About ${estimateMinutes(chosen.length, asked, settings, rounds, runS)} minutes.`);
+    const source = await readSource(repository);
     const database = await openScratchPostgres(context);
     const scratch = mkdtempSync(join(tmpdir(), 'irontrack-lab-peers-'));
     const runs: ServiceRun[] = [];
@@ -89,7 +92,7 @@ export const peers: LabCommand = {
       method: describePlaces(cores),
       startedAt,
       machine: readMachine(),
-      source: await readSource(repository),
+      source,
       database: database.version,
       command: quoteCommand(['npx', 'irontrack-lab', ...context.args]),
       rounds,
@@ -119,11 +122,14 @@ export const peers: LabCommand = {
           say: narrator.say,
           onRun(run) {
             runs.push(run);
-            writeServicesReport(out, report);
+            writeServicesReport(out, { ...report, isUnfinished: true });
           },
           onRefusal: (service, reason) => refusals.push({ service, section, reason }),
         });
       }
+    } catch (error) {
+      if (runs.length > 0) narrator.say(`What was measured is in ${out}.`);
+      throw error;
     } finally {
       narrator.done();
       await database.close();
@@ -140,10 +146,12 @@ export const peers: LabCommand = {
 /** What is not the same for all, and what is: the reader judges. */
 const caveats: readonly string[] = [
   'The same for all: one process, a pool of 10 connections, a database of its own in one PostgreSQL with its default settings and durable commits, `NODE_ENV=production`, no limits on attempts.',
-  'irontrack runs as it comes: request log, metrics, security headers and revocation checks are on. The others write no log of requests; that of uvicorn is switched off.',
-  'Who is signed in: irontrack answers from what it has verified and looked up before, and refuses what was revoked at once. better-auth answers from its signed cookie cache without asking its database, and lets a revoked session in until that cookie is renewed. Express and FastAPI verify a token (HS256) and ask PostgreSQL each time; as built here they revoke nothing.',
-  'Sign-in: irontrack and better-auth store a session, which is a commit. Express and FastAPI sign a token and write nothing.',
-  'Passwords: irontrack computes Argon2id by a library in Rust (@node-rs/argon2), as many at a time as it has cores; the others have the reference library in C, or bcrypt or scrypt. With equal parameters the CPU of a request is nearly all hash: what it shows is the library, not the framework.',
+  'irontrack runs as it comes: request log (thrown away where it arrives), metrics, security headers and revocation checks are on. The others write no log of requests; that of uvicorn is switched off.',
+  'FastAPI has uvloop under both servers; uvicorn parses by httptools, granian runs with its own defaults. better-auth joins its tables where it reads, as its page on PostgreSQL recommends.',
+  'Who is signed in: irontrack answers from what it has verified and looked up before, and refuses what was revoked at once. better-auth answers from its signed cookie cache without asking its database, and lets a revoked session in until that cookie is renewed; here it is good for an hour, in its guide for five minutes. Express and FastAPI verify a token (HS256) and ask PostgreSQL each time; as built here they revoke nothing.',
+  'Sign-in: irontrack and better-auth store a session, which is a commit. Express and FastAPI sign a token and write nothing. Sign-up: all of them store the user; better-auth stores an account and a session besides, as who signs up there is signed in.',
+  'Passwords: irontrack computes Argon2id by a library in Rust (@node-rs/argon2), as many at a time as it has cores; the others have the reference library in C, or bcrypt or scrypt, and compute all that is asked at once, which on one core costs more each. With equal parameters the CPU of a request is nearly all hash: what it shows is the library, not the framework.',
+  'irontrack has the same settings in both sections. What its figures differ by between them is what the machine did meanwhile: compare within a table.',
   'Who is signed in is asked in the first section alone: how passwords are hashed changes nothing for it.',
   'The load waits by timers, up to a millisecond late, and that is in every time: it makes short times look more alike than they are.',
 ];

@@ -22,6 +22,7 @@ import { writeMarkdown, writePage } from '../reproduce/write-report.ts';
 import { folderOption } from './bench-options.ts';
 import type { LabCommand, LabContext, OptionValues } from './lab-command.ts';
 import { createNarrator } from './narrator.ts';
+import { checkFolderPlaces } from './output-place.ts';
 import { readFlag, readNumber, readSeconds, readText } from './option-values.ts';
 
 export const reproduce: LabCommand = {
@@ -58,6 +59,8 @@ export const reproduce: LabCommand = {
       context.stdout.write(describePlan(plan));
       return exitStatus.ok;
     }
+    // An hour should not end in a typo.
+    checkFolderPlaces(values, context.cwd, ['folder', 'report']);
     const folder = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/reproduce');
     const head = await describeHead(plan, place, databaseUrl);
     mkdirSync(folder, { recursive: true });

@@ -18,6 +18,7 @@ import { copyAsJavaScript } from '../runtimes/javascript-copy.ts';
 import { installRuntime, runtimes as knownRuntimes, type Runtime } from '../runtimes/runtime.ts';
 import type { LabCommand, LabContext } from './lab-command.ts';
 import { createNarrator } from './narrator.ts';
+import { checkFolderPlaces } from './output-place.ts';
 import { readChoices, readNumber, readSeconds, readText } from './option-values.ts';
 
 const checkout = fileURLToPath(new URL('../../../', import.meta.url));
@@ -67,6 +68,7 @@ export const runtimes: LabCommand = {
     const rounds = readNumber(values, 'rounds', { least: 1, most: 100, whole: true, unit: 'runs' }) ?? 5;
     const runS = readSeconds(values, 'duration', { least: 0.2, most: 600 }) ?? 4;
     const cores = planCores(readAllowedCores(), readText(values, 'pin') ?? 'off', { canPin: canPin() });
+    checkFolderPlaces(values, context.cwd, ['folder']);
     const folder = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/runtimes');
     const out = resolve(context.cwd, readText(values, 'out') ?? '.irontrack-lab/runtimes.md');
     if (!existsSync(join(checkout, 'server/src/main.ts'))) {
@@ -91,6 +93,7 @@ export const runtimes: LabCommand = {
       const minutes =
         (counts.length * paths.length * starts.length * measured.length * ((rounds + 1) * runS + 8)) / 60;
       narrator.say(`About ${Math.ceil(minutes)} minutes.`);
+      const source = await readSource(checkout);
       const database = await openScratchPostgres(context);
       const runs: ServiceRun[] = [];
       const refusals: { service: string; section: string; reason: string }[] = [];
@@ -99,7 +102,7 @@ export const runtimes: LabCommand = {
         method: describePlaces(cores),
         startedAt: started.toISOString(),
         machine: readMachine(),
-        source: await readSource(checkout),
+        source,
         database: nginx === undefined ? database.version : `${database.version}, ${nginx}`,
         command: quoteCommand(['npx', 'irontrack-lab', ...context.args]),
         rounds,
@@ -130,11 +133,14 @@ export const runtimes: LabCommand = {
             say: narrator.say,
             onRun(run) {
               runs.push(run);
-              writeServicesReport(out, report);
+              writeServicesReport(out, { ...report, isUnfinished: true });
             },
             onRefusal: (service, reason) => refusals.push({ service, section, reason }),
           });
         }
+      } catch (error) {
+        if (runs.length > 0) narrator.say(`What was measured is in ${out}.`);
+        throw error;
       } finally {
         narrator.done();
         await database.close();
@@ -155,7 +161,7 @@ const caveats: readonly string[] = [
   'Asked is who is signed in, of 4 users: nothing is hashed, and after the first requests nothing is read from PostgreSQL. What differs is how each runtime does HTTP, sockets and JavaScript, not its databases.',
   'Node 20 strips no types, so it runs a copy in JavaScript with the few functions that it lacks. What is measured begins after the start.',
   'MB and CPU are those of all processes of the service together: supervisor, workers, and nginx where there is one.',
-  'nginx speaks TLS 1.3 with a P-256 key, keeps connections open and writes no log; the service writes its own.',
+  'nginx speaks TLS 1.3 with a P-256 key, keeps connections open and writes no log; the service writes its own, which is thrown away where it arrives.',
   'The load waits by timers, up to a millisecond late, and that is in every time.',
 ];
 
@@ -179,9 +185,11 @@ interface Start {
 }
 
 function writeStart(runtime: Runtime, program: string, scratch: string): string {
-  if (runtime.strips) return `'${program}' '${join(checkout, 'server/src/main.ts')}' serve`;
+  // Its log is written, but not read: that would take from the cores of the load.
+  const start = (...words: string[]) => `${quoteCommand([program, ...words, 'serve'])} >/dev/null`;
+  if (runtime.strips) return start(join(checkout, 'server/src/main.ts'));
   const copy = copyAsJavaScript(checkout, scratch);
-  return `'${program}' --import '${copy.preload}' '${copy.main}' serve`;
+  return start('--import', copy.preload, copy.main);
 }
 
 async function prepare(

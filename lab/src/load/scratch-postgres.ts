@@ -130,7 +130,7 @@ function findPrograms({ cwd, environment }: ScratchOptions): string {
   if (found !== undefined) return found;
   throw new LabError(
     exitStatus.tool,
-    'There is no PostgreSQL here: install it (Debian: apt-get install postgresql), or name one with --database.',
+    'There is no PostgreSQL here: install it (Debian: apt-get install postgresql), or work in the folder of the checkout, whose packages bring one.',
   );
 }
 

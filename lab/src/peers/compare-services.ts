@@ -43,6 +43,8 @@ export interface ServiceRun {
   task: Task;
   /** From 0; runs of one round followed each other, so that their ratio leaves out what drifts. */
   round: number;
+  /** Seconds. */
+  durationS: number;
   /** Right answers before the time was over, a second. */
   ratePerS: number;
   due: number;
@@ -102,8 +104,12 @@ export async function compareServices(options: CompareOptions): Promise<void> {
         }
       }
       const phase = { durationS: runLength(task, options.runS), ratePerS: task.ratePerS };
-      // Once through without counting: compilers and pools settle.
-      for (const { side } of sides) await side.measure(phase);
+      // Once through without counting: compilers and pools settle. As much as each can do, also before a given rate: two
+      // seconds at 600/s are 1,200 requests, which V8 has by far not compiled everything after.
+      for (const { side } of sides) {
+        options.interrupted.throwIfAborted();
+        await side.measure({ ...phase, ratePerS: null });
+      }
       for (let round = 0; round < options.rounds; round += 1) {
         options.say(`${describeTask(task)}: round ${round + 1} of ${options.rounds}`);
         const first = round % sides.length;
@@ -115,7 +121,8 @@ export async function compareServices(options: CompareOptions): Promise<void> {
         }
       }
     } finally {
-      for (const { side } of sides.toReversed()) await side.close();
+      // What was measured stays, however a service ends, and one that ends badly leaves none of the others running.
+      for (const { side } of sides.toReversed()) await side.close().catch(() => undefined);
     }
   }
 }
@@ -170,13 +177,14 @@ function summarizeRun(
   cores: CorePlan,
 ): ServiceRun {
   const { ratePerS } = what.task;
-  const { response, ok, due, cpuUsPerRequest = null } = run;
+  const { response, ok, due, durationS, cpuUsPerRequest = null } = run;
   const histogram = decodeHistogram(response);
   const at = (share: number) => (ok === 0 ? null : histogram.percentileUs(share));
   const memory = (run.lanes ?? []).map(({ rssMb }) => rssMb);
   const loop = ratePerS === null ? 'closed' : 'open';
   return {
     ...what,
+    durationS,
     ratePerS: run.ratePerS,
     due,
     ok,

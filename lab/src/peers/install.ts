@@ -19,6 +19,12 @@ interface InstallOptions {
   say(line: string): void;
 }
 
+const needs: Readonly<Record<Peer['installer'], string>> = {
+  npm: 'It needs npm and its registry.',
+  pip: 'It needs Python 3.11 or later with venv (Debian: apt-get install python3-venv), and the package index of pip.',
+  none: '',
+};
+
 const files = [
   'package.json',
   'package-lock.json',
@@ -61,7 +67,7 @@ export async function installPeer(peer: Peer, options: InstallOptions): Promise<
       if (options.interrupted.aborted) throw error;
       throw new LabError(
         exitStatus.tool,
-        `${peer.name} could not be installed: ${[program, ...args].join(' ')} failed. ${lastWords(error)}`,
+        `${peer.name} could not be installed: ${[program, ...args].join(' ')} failed. ${lastWords(error)}\n${needs[peer.installer]} Or leave it out with --only.`,
         { cause: error },
       );
     }
@@ -102,8 +108,9 @@ function digestOf(folder: string): string {
   return digest.digest('hex');
 }
 
+/** Python says on standard output that its venv is not installed. */
 function lastWords(error: unknown): string {
-  const stderr = typeof error === 'object' && error !== null ? Reflect.get(error, 'stderr') : undefined;
-  const said = typeof stderr === 'string' && stderr.trim() !== '' ? stderr : String(error);
-  return said.trim().split('\n').slice(-3).join(' ');
+  const streams = ['stderr', 'stdout'].map((name) => String(Reflect.get(Object(error), name) ?? '').trim());
+  const said = streams.find((text) => text !== '') ?? String(error);
+  return said.split('\n').slice(-3).join(' ');
 }

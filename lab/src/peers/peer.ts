@@ -1,5 +1,6 @@
 /** The services that are compared: what each is made of, how it is installed and how it is started. */
 import { join } from 'node:path';
+import { quoteCommand } from '../report/format-figures.ts';
 
 /** `own`: as its guides recommend. `equal`: Argon2id with 64 MiB, 3 passes and 1 lane, as ours. */
 export type PasswordSettings = 'own' | 'equal';
@@ -35,7 +36,8 @@ export const peers: readonly Peer[] = [
     installer: 'none',
     parts: [],
     ownHash: argon2,
-    command: ({ node, irontrack }) => `exec '${node}' '${irontrack}' serve`,
+    // Its log is written, but not read: that would take from the core of the load.
+    command: ({ node, irontrack }) => `exec ${quoteCommand([node, irontrack, 'serve'])} >/dev/null`,
   },
   {
     name: 'better-auth',
@@ -43,7 +45,7 @@ export const peers: readonly Peer[] = [
     installer: 'npm',
     parts: ['better-auth', 'pg', 'argon2'],
     ownHash: scrypt,
-    command: ({ node, folder }) => `exec '${node}' '${join(folder, 'server.mjs')}'`,
+    command: ({ node, folder }) => `exec ${quoteCommand([node, join(folder, 'server.mjs')])}`,
   },
   {
     name: 'express',
@@ -60,7 +62,7 @@ export const peers: readonly Peer[] = [
       'pg',
     ],
     ownHash: 'bcrypt, 10 rounds',
-    command: ({ node, folder }) => `exec '${node}' '${join(folder, 'server.mjs')}'`,
+    command: ({ node, folder }) => `exec ${quoteCommand([node, join(folder, 'server.mjs')])}`,
   },
   {
     name: 'fastapi-uvicorn',
@@ -69,7 +71,7 @@ export const peers: readonly Peer[] = [
     parts: [...fastapiParts, 'uvicorn', 'uvloop', 'httptools'],
     ownHash: 'Argon2id, 64 MiB, 3 passes, 4 lanes',
     command: ({ folder }) =>
-      `cd '${folder}' && exec venv/bin/uvicorn app:app --port {port} --loop uvloop --http httptools --no-access-log --log-level warning`,
+      `cd ${quoteCommand([folder])} && exec venv/bin/uvicorn app:app --port {port} --loop uvloop --http httptools --no-access-log --log-level warning`,
   },
   {
     name: 'fastapi-granian',
@@ -78,6 +80,6 @@ export const peers: readonly Peer[] = [
     parts: [...fastapiParts, 'granian', 'uvloop'],
     ownHash: 'Argon2id, 64 MiB, 3 passes, 4 lanes',
     command: ({ folder }) =>
-      `cd '${folder}' && exec venv/bin/granian --interface asgi --port {port} --workers 1 --loop uvloop --no-access-log --log-level warning app:app`,
+      `cd ${quoteCommand([folder])} && exec venv/bin/granian --interface asgi --port {port} --workers 1 --loop uvloop --no-access-log --log-level warning app:app`,
   },
 ];

@@ -2,6 +2,7 @@
 import { intervalOfRatio, type MeanInterval } from '../stats/mean-interval.ts';
 import { judgeSamples } from '../stats/stability.ts';
 import { medianOf } from '../stats/summary.ts';
+import { widenByUncounted } from '../stats/uncounted.ts';
 import type { ServiceRun, Task } from './compare-services.ts';
 
 /** One of those that are compared, with its runs of one task. */
@@ -19,18 +20,31 @@ export interface Ahead {
   besides: readonly string[];
 }
 
+/** Right answers a second. */
+export const rateOf: Reading = ({ ratePerS }) => ratePerS;
+
 /** What both had in the rounds that have both. */
 export function pairRounds(a: Contender, b: Contender, read: Reading): { a: number; b: number }[] {
-  return a.runs.flatMap((run) => {
-    const other = b.runs.find(({ round }) => round === run.round);
-    const [ofA, ofB] = [read(run), other === undefined ? null : read(other)];
+  return pairRuns(a, b).flatMap((pair) => {
+    const [ofA, ofB] = [read(pair.a), read(pair.b)];
     return ofA === null || ofB === null ? [] : [{ a: ofA, b: ofB }];
   });
 }
 
-/** How many times what `a` has `b` has; undefined with fewer than two rounds, or where there is a 0. */
+function pairRuns(a: Contender, b: Contender): { a: ServiceRun; b: ServiceRun }[] {
+  return a.runs.flatMap((run) => {
+    const other = b.runs.find(({ round }) => round === run.round);
+    return other === undefined ? [] : [{ a: run, b: other }];
+  });
+}
+
+/**
+ * How many times what `a` has `b` has; undefined with fewer than two rounds, or where there is a 0. That of rates is as
+ * wide as the answers that were under way at the end make it: twenty hashes and four half done are not twenty.
+ */
 export function ratioWithinRounds(a: Contender, b: Contender, read: Reading): MeanInterval | undefined {
-  return intervalOfRatio(pairRounds(a, b, read));
+  const interval = intervalOfRatio(pairRounds(a, b, read));
+  return interval === undefined || read !== rateOf ? interval : widenByUncounted(interval, pairRuns(a, b));
 }
 
 /** By the median; undefined when nobody was measured in every round, or most is nothing. */

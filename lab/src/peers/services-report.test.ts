@@ -26,6 +26,17 @@ test('a ratio is taken within a round, so that a machine that drifts does not mo
   assert.match(markdown, /Most a second: ours; /);
 });
 
+test('whole answers that every round counts alike are no certainty', () => {
+  // Twenty in four seconds and four more that were under way; eighteen of the other, and as many under way.
+  const count = (service: string, counted: number) =>
+    [0, 1, 2].map((round) =>
+      makeRun(service, { task: hashing, round, durationS: 4, ratePerS: counted / 4, ok: counted + 4 }),
+    );
+  const { markdown } = render([...count('ours', 20), ...count('theirs', 18)]);
+  assert.equal(rowOf(measured(markdown), 'theirs')[2], '**1.11** (0.909-1.33)');
+  assert.match(markdown, /Most a second: ours, not told apart from theirs/);
+});
+
 test('who answers nobody in time has no rate but a sentence, and nobody is compared with it', () => {
   const late = { ratePerS: 0, ok: 4, due: 4, task: hashing, p99Us: null };
   const { markdown } = render([...makeRounds('ours', { task: hashing }), ...makeRounds('late', late)], 3);
@@ -117,4 +128,11 @@ test('says what a service that did not start said, once', () => {
   const report = makeReport(makeRounds('ours'), { refusals: [refusal, refusal] });
   const { markdown } = renderServicesReport(report, 'made-up');
   assert.equal(markdown.match(/theirs did not start: It has no port\./g)?.length, 1);
+});
+
+test('what was stopped says so, and what was not says nothing of it', () => {
+  const report = makeReport(makeRounds('ours'));
+  assert.doesNotMatch(renderServicesReport(report, 'made-up').markdown, /Not finished/);
+  const { markdown } = renderServicesReport({ ...report, isUnfinished: true }, 'made-up');
+  assert.match(markdown, /^\*\*Not finished: below is what was measured before it ended\./m);
 });

@@ -26,6 +26,8 @@ export interface ServicesReport {
   /** What follows from the figures, as Markdown lines. */
   conclude?: (report: ServicesReport) => readonly string[];
   runs: readonly ServiceRun[];
+  /** It was stopped, or is still under way. */
+  isUnfinished?: boolean;
   /** Which did not start, and why. */
   refusals: readonly { service: string; section: string; reason: string }[];
 }
@@ -42,6 +44,9 @@ export function renderServicesReport(
     '',
     describeMeasurement(report),
     '',
+    ...(report.isUnfinished === true
+      ? ['**Not finished: below is what was measured before it ended. Nothing to quote.**', '']
+      : []),
     '```',
     report.command,
     '```',
@@ -84,7 +89,7 @@ function describeMeasurement({ machine, source, ...report }: ServicesReport): st
   const spread =
     report.rounds === 1
       ? `One run of ${report.runS} s each, of twice that where passwords are hashed, so there is neither spread nor interval: it shows that all of it works, and is nothing to quote.`
-      : `Figures are the median (least-most) of ${report.rounds} runs of ${report.runS} s, of twice that where passwords are hashed, after one that does not count. A ratio is that of runs of one round, with Student's 95 % interval over the rounds.`;
+      : `Figures are the median (least-most) of ${report.rounds} runs of ${report.runS} s, of twice that where passwords are hashed, after one at full rate that does not count. A ratio is that of runs of one round, with Student's 95 % interval over the rounds; that of rates is wider by the answers that were under way when the time was over. One such interval in twenty misses by chance.`;
   return (
     `Measured on ${report.startedAt.slice(0, 10)}: ${machine.cores} cores of ${machine.cpu}, ` +
     `${Math.round(machine.memoryMb / 1024)} GB, ${machine.os} ${machine.kernel}, Node ${machine.node}, ${report.database}.${commit} ` +

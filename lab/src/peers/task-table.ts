@@ -13,6 +13,7 @@ import {
   isInvalid,
   pairRounds,
   type Reading,
+  rateOf,
   ratioWithinRounds,
 } from './rank-services.ts';
 
@@ -24,7 +25,6 @@ export interface Chart {
 
 type Row = readonly string[];
 
-const rateOf: Reading = ({ ratePerS }) => ratePerS;
 const tailOf: Reading = ({ p99Us }) => p99Us;
 
 export function drawTask(task: Task, contenders: readonly Contender[]): string[] {

@@ -13,6 +13,7 @@ import type {
 import { createHistogram, decodeHistogram } from '../stats/histogram.ts';
 import { intervalOfMean, intervalOfRatio, type MeanInterval } from '../stats/mean-interval.ts';
 import { meanOf } from '../stats/summary.ts';
+import { uncountedOf, widenByUncounted } from '../stats/uncounted.ts';
 import { nativeName, unseenName } from '../profile/cpu-profile.ts';
 import type { Group, Plan } from './plan.ts';
 import type { ProfileLine, State } from './state.ts';
@@ -112,24 +113,6 @@ function pairRounds(state: State, group: string, a: string, b: string) {
     const apartMs = Math.abs(Date.parse(first.startedAt) - Date.parse(second.startedAt));
     return apartMs > mostApartMs ? [] : [{ a: first, b: second }];
   });
-}
-
-/**
- * The most that the logarithm of a closed loop's rate may be short of: what is under way when the time is over is done
- * in part and counts for nothing. Of 50 hashes four are 8 %, in every round the same, so that no spread shows it.
- */
-function uncountedOf({ ok, ratePerS, durationS }: RunMeasurement): number {
-  const counted = ratePerS * durationS;
-  return counted > 0 && ok > counted ? Math.log(ok / counted) : 0;
-}
-
-function widenByUncounted(
-  { mean, low, high }: MeanInterval,
-  pairs: readonly { a: RunMeasurement; b: RunMeasurement }[],
-): MeanInterval {
-  const ofA = meanOf(pairs.map(({ a }) => uncountedOf(a)));
-  const ofB = meanOf(pairs.map(({ b }) => uncountedOf(b)));
-  return { mean, low: low / Math.exp(ofA), high: high * Math.exp(ofB) };
 }
 
 function findEnd({ head, runs }: State): string {

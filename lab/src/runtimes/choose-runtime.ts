@@ -10,6 +10,7 @@ import {
   isInvalid,
   listContenders,
   type Reading,
+  rateOf,
 } from '../peers/rank-services.ts';
 import { drawTable } from '../peers/task-table.ts';
 import { formatShort, joinWords } from '../report/format-figures.ts';
@@ -39,8 +40,6 @@ interface Wish {
   better: 'more' | 'less';
   needsTail?: boolean;
 }
-
-const rateOf: Reading = ({ ratePerS }) => ratePerS;
 
 const wishes: readonly Wish[] = [
   { name: 'most answers a second', isFullRate: true, read: rateOf, better: 'more' },

@@ -7,16 +7,18 @@ export const fullRate: Task = { name: 'me', ratePerS: null, connections: 50, has
 export const fixedRate: Task = { name: 'me', ratePerS: 600, connections: 50, hashes: false };
 export const hashing: Task = { name: 'signup', ratePerS: null, connections: 4, hashes: true };
 
-/** Of a sound service that had enough answers. */
+/** Of a sound service that had enough answers, none of them under way at the end unless told. */
 export function makeRun(service: string, over: Partial<ServiceRun> = {}): ServiceRun {
+  const { ratePerS = 1000, ok = 4000 } = over;
   return {
     service,
     section: 'All of them',
     task: fullRate,
     round: 0,
-    ratePerS: 1000,
+    durationS: ratePerS > 0 ? ok / ratePerS : 4,
+    ratePerS,
     due: 4000,
-    ok: 4000,
+    ok,
     failed: 0,
     meanUs: 1000,
     p90Us: 2000,
@@ -31,13 +33,14 @@ export function makeRun(service: string, over: Partial<ServiceRun> = {}): Servic
 /** Three rounds on a machine that is slower in each: `perRound` is what the first would have. */
 export function makeRounds(service: string, perRound: Partial<ServiceRun> = {}): ServiceRun[] {
   return [1, 1.3, 1.7].map((drift, round) => {
-    const run = makeRun(service, { ...perRound, round });
-    return {
-      ...run,
-      ratePerS: run.ratePerS / drift,
-      p99Us: run.p99Us === null ? null : run.p99Us * drift,
-      cpuUsPerRequest: run.cpuUsPerRequest === null ? null : run.cpuUsPerRequest * drift,
-    };
+    const { ratePerS, p99Us, cpuUsPerRequest } = makeRun(service, perRound);
+    return makeRun(service, {
+      ...perRound,
+      round,
+      ratePerS: ratePerS / drift,
+      p99Us: p99Us === null ? null : p99Us * drift,
+      cpuUsPerRequest: cpuUsPerRequest === null ? null : cpuUsPerRequest * drift,
+    });
   });
 }
 
