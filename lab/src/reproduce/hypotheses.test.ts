@@ -119,6 +119,27 @@ test('keeping verified tokens counts when the CPU of a request falls beyond chan
   expectVerdict(3, 'holds in part', fill(30, 130, 0, 180));
 });
 
+test('whether Ed25519 alone makes /me faster is told from the step that changes nothing else', () => {
+  const fill = (ed25519PerS: number) => (state: State) => {
+    addPieces(state, { [pieceNames.rsaVerify]: 30, [pieceNames.ed25519Verify]: 130 });
+    profile(state, 'me', 'step-5', {});
+    measure(state, 'me', 'step-4', 200);
+    measure(state, 'me', 'step-5', 100);
+    measure(state, 'me-max', 'step-0', 100, 4000);
+    measure(state, 'me-max', 'step-2', 100, ed25519PerS);
+  };
+  const say = (ed25519PerS: number) => {
+    const state = newState();
+    fill(ed25519PerS)(state);
+    return judge(state, 3).measured.join(' ');
+  };
+  assert.match(
+    say(2600),
+    /Ed25519 instead of RSA, nothing else changed: 0\.650 times .* was that of its cache/,
+  );
+  assert.doesNotMatch(say(4400), /that of its cache/);
+});
+
 test('an interval that leaves both open is no verdict, for no hypothesis', () => {
   const noisy = (group: string, variant: string, cpuUs: readonly number[]) => (state: State) => {
     for (const [index, us] of cpuUs.entries()) {
@@ -220,6 +241,23 @@ test('sending both statements at once helped when one way is faster beyond chanc
   expectVerdict(7, 'holds', fill(1000, 900));
   expectVerdict(7, 'does not hold', fill(1300, 900));
   expectVerdict(7, 'cannot tell', (state) => measure(state, 'statements', 'one-by-one', 100));
+});
+
+test('a round that something disturbed is named below its table, and stays in the figures', () => {
+  const state = newState();
+  const meanUs = [180_000, 1_080_000, 190_000];
+  for (const [index, us] of meanUs.entries()) {
+    const run = { ...example, response: { ...example.response, meanUs: us } };
+    state.add({ kind: 'run', group: 'signup', variant: 'step-0', round: index + 1, run });
+    state.add({ kind: 'run', group: 'signup', variant: 'step-1', round: index + 1, run: example });
+  }
+  const figures = readFigures(plan, state);
+  const markdown = writeMarkdown(makeReport({ figures, findings: [], command: 'again' }));
+  assert.match(
+    markdown,
+    /^\* 0 baseline: .*Its round 2 has a mean of 1\.08 s, 5\.68 times that of the middle one/m,
+  );
+  assert.doesNotMatch(markdown, /^\* 1 hash off the loop: .*Its round/m);
 });
 
 test('a report names what fell short of its rate, and nothing measured becomes markup', () => {

@@ -7,6 +7,7 @@ import { measureFacts } from '../report/measures.ts';
 import type { MeanInterval } from '../stats/mean-interval.ts';
 import { findIdleShare } from '../stats/busy-cores.ts';
 import { judgeSamples } from '../stats/stability.ts';
+import { medianOf } from '../stats/summary.ts';
 import { type Cell, cpuOf, type Figures, rateOf, type Spread } from './figures.ts';
 import type { Group, Variant } from './plan.ts';
 import type { Part } from './report-part.ts';
@@ -49,7 +50,7 @@ export function describeGroup(figures: Figures, group: Group): Part[] {
     compare(measured[index - 1] ?? each, each),
   ]);
   const remarks = measured.flatMap(({ variant, cell }) => {
-    const sentences = cell.faults.map(({ sentence }) => sentence);
+    const sentences = [...cell.faults.map(({ sentence }) => sentence), ...describeOutliers(cell)];
     const idle =
       group.ratePerS === null
         ? findIdleShare(
@@ -71,6 +72,24 @@ export function describeGroup(figures: Figures, group: Group): Part[] {
     ...chartsOf(group, measured),
     ...(group.id === 'bystander' ? describeBystanders(figures, group) : []),
   ];
+}
+
+/** A round whose mean is so many times the middle one's was disturbed, or the variant is unsteady. */
+const farOut = 2;
+const fewestRounds = 3;
+
+/** Nothing is left out of the figures, but the reader is told what is in them. */
+function describeOutliers({ runs }: Cell): string[] {
+  const means = runs.map(({ response }) => response.meanUs);
+  const middle = medianOf(means);
+  if (means.length < fewestRounds || !(middle > 0)) return [];
+  return means.flatMap((mean, index) =>
+    mean > farOut * middle
+      ? [
+          `Its round ${index + 1} has a mean of ${formatUs(mean)}, ${formatShort(mean / middle)} times that of the middle one: something disturbed it, and it is in the figures.`,
+        ]
+      : [],
+  );
 }
 
 function describeCell({ variant, cell }: Measured, serverCores: readonly number[]): string[] {

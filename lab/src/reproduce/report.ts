@@ -33,7 +33,7 @@ export function makeReport(input: ReportInput): Part[] {
     { kind: 'heading', level: 2, text: 'The scorecards' },
     {
       kind: 'text',
-      text: 'Times are counted from when a request was due. Over all rounds together; what stands in brackets is the 95 % interval over the rounds. "CPU" is the share of one core that the service took; "core" how busy a core of its own was with everything on it. What is said "against" is a ratio taken within each round. A P99 in brackets has under 1,500 samples and may be chance.',
+      text: 'Times are counted from when a request was due. Over all rounds together; what stands in brackets is the 95 % interval over the rounds. "CPU" is the share of one core that the service took; "core" how busy a core of its own was with everything on it. What is said "against" is a ratio taken within each round. One interval in twenty misses by chance. A P99 in brackets has under 1,500 samples and may be chance.',
     },
     {
       kind: 'text',
@@ -117,7 +117,7 @@ function describeRun({ figures, command }: ReportInput): Part[] {
     { kind: 'list', items: steps.map(({ title, change }, step) => `${step} ${title}: ${change}`) },
     {
       kind: 'text',
-      text: 'Our own server is no step but the last row: it is measured as it is, with its request log, metrics and revocation checks on, where the steps have no log unless told. It hashes with another library (Argon2id in Rust), which takes less CPU than the one of OpenSSL in Node; it answers /ping and /me before Fastify sees them, and /me from what it keeps in memory; its list is a page of its catalog, kept as bytes, for those who are signed in.',
+      text: 'Our own server is no step but the last row: it is measured as it is, with its request log, metrics and revocation checks on, where the steps have no log unless told; only its limits on attempts and its delivery of webhooks are off. It hashes with another library (Argon2id in Rust), which takes less CPU than the one of OpenSSL in Node; it answers /ping and /me before Fastify sees them, and /me from what it keeps in memory; its list is a page of its catalog, kept as bytes, for those who are signed in.',
     },
   ];
 }
