@@ -32,6 +32,14 @@ test('counts no tests as a failure', async (t) => {
   assert.deepEqual(skipped, { status: 1, lastLine: '0 passed, 0 failed, 1 skipped' });
 });
 
+test('takes a folder for the test files in it', async (t) => {
+  const code = `${head} test('good', () => {});`;
+  assert.deepEqual(await runTests(t, code, { byFolder: true }), {
+    status: 0,
+    lastLine: '1 passed, 0 failed',
+  });
+});
+
 test('gives every file the same database and takes it away afterwards', async (t) => {
   const code = `${head}
     import postgres from ${JSON.stringify(import.meta.resolve('postgres'))};
@@ -49,20 +57,24 @@ test('an interrupt stops the tests and still cleans up', async (t) => {
     import { writeFile } from 'node:fs/promises';
     import { setTimeout } from 'node:timers/promises';
     test('long', async () => { await writeFile(new URL('running', import.meta.url), ''); await setTimeout(60000); });`;
-  const result = await runTests(t, code, 'SIGINT');
+  const result = await runTests(t, code, { interruptWith: 'SIGINT' });
   assert.equal(result.status, 1);
   assert.match(result.lastLine, /^0 passed, 1 failed$/);
 });
 
 /** Runs the runner on one file of this code, with a folder of temporary files that must be empty at the end. */
-async function runTests(t: TestContext, code: string | undefined, interruptWith?: NodeJS.Signals) {
+async function runTests(
+  t: TestContext,
+  code: string | undefined,
+  { interruptWith, byFolder = false }: { interruptWith?: NodeJS.Signals; byFolder?: boolean } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'irontrack-runner-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const temporary = mkdtempSync(join(tmpdir(), 'irontrack-runner-tmp-'));
-  const file = join(folder, 'sample.test.mjs');
+  const file = join(folder, byFolder ? 'sample.test.ts' : 'sample.test.mjs');
   if (code !== undefined) writeFileSync(file, code);
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const child = spawn(process.execPath, [runner, file], {
+  const child = spawn(process.execPath, [runner, byFolder ? folder : file], {
     env: { ...env, TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,8 +1,8 @@
 /**
  * Runs the test files: one process a file, two files at a time, and one PostgreSQL for all of them. Its last line is
- * `N passed, N failed`. Arguments name the files (or patterns of files) to run; without any, all of them.
+ * `N passed, N failed`. Arguments name the files to run (or patterns of files, or folders); without any, all of them.
  */
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { run } from 'node:test';
@@ -65,7 +65,10 @@ process.exitCode = failed > 0 || passed === 0 || interrupted.signal.aborted ? 1 
 process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
 
 function findTestFiles(wanted: string[]): string[] {
-  const found = globSync(wanted, { cwd: repository, exclude: ['**/node_modules'] });
+  const isFolder = (path: string) =>
+    statSync(resolve(repository, path), { throwIfNoEntry: false })?.isDirectory();
+  const inFolders = wanted.map((path) => (isFolder(path) === true ? join(path, '**/*.test.ts') : path));
+  const found = globSync(inFolders, { cwd: repository, exclude: ['**/node_modules'] });
   return (throughTopology ? found.filter((path) => !(basename(path) in leftOutFiles)) : found)
     .map((path) => resolve(repository, path))
     .toSorted();
