@@ -11,6 +11,11 @@ export const dedupWindowMs = 24 * 60 * 60 * 1000;
 
 export const mostInBatch = 100;
 
+/** An answer with events ends with the one that brings its payloads to this. */
+export const fullPageBytes = 4 * 1024 * 1024;
+
+const untilFull = `fewer when their payloads come to ${fullPageBytes} bytes before`;
+
 const Payload = Type.Unsafe<object>({
   type: 'object',
   description: `A JSON object of at most ${mostPayloadBytes} bytes; kept and delivered byte for byte.`,
@@ -111,7 +116,12 @@ export const EventDetails = Type.Object(
 
 export const InboxQuery = Type.Object(
   {
-    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+    limit: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: 100,
+      description: `At most so many events; ${untilFull}.`,
+    }),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
     status: Type.Optional(EventStatus),
     offset: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'Without it 0.' })),
@@ -123,9 +133,14 @@ export type InboxQuery = Static<typeof InboxQuery>;
 export const InboxPage = Type.Object(
   {
     events: Type.Array(InboxEvent),
-    next_cursor: nullableText,
+    next_cursor: Type.Unsafe<string | null>({
+      ...nullableText,
+      description: 'Leads on from the last event given; null when none follows.',
+    }),
     count: Type.Integer(),
-    limit: Type.Integer(),
+    limit: Type.Integer({
+      description: `As asked for, or the same as \`count\` when ${fullPageBytes} bytes of payloads ended the page.`,
+    }),
     offset: Type.Integer(),
     total: Type.Unsafe<number | null>({
       type: ['integer', 'null'],
@@ -137,7 +152,14 @@ export const InboxPage = Type.Object(
 
 export const LeaseRequest = Type.Object(
   {
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        default: 100,
+        description: `At most so many events; ${untilFull}, and the others are left to the next lease.`,
+      }),
+    ),
     lease_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600, default: 60 })),
   },
   { ...strict, title: 'LeaseRequest' },

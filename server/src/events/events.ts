@@ -1,10 +1,11 @@
 /** Events of organizations: stored once, kept as they came, read from the inbox, acknowledged, replayed. */
-import type {
-  Acknowledgement,
-  Acknowledgements,
-  InboxQuery,
-  Replayed,
-  ReplayFilter,
+import {
+  type Acknowledgement,
+  type Acknowledgements,
+  fullPageBytes,
+  type InboxQuery,
+  type Replayed,
+  type ReplayFilter,
 } from '@irontrack/contract/events.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/database.ts';
@@ -23,9 +24,9 @@ import {
   lockLeases,
   selectAttempts,
   selectFinished,
-  selectInbox,
 } from './inbox.sql.ts';
 import { readInboxCursor, writeInboxCursor } from './inbox-cursor.ts';
+import { readInboxPage } from './inbox-page.ts';
 import { createIngest, type FlushReport, type IngestLimits, type IngestOutcome } from './ingest.ts';
 import { deleteExpired, dropOldPartitions, makePartitions } from './partitions.ts';
 import { replayEvents, selectReplayable } from './replay.sql.ts';
@@ -143,14 +144,15 @@ export function createEvents({
       const before = cursor === undefined ? undefined : readInboxCursor(cursor, listKey);
       const sql = reads.forRequest(requestId);
       const skipped = offset ?? 0;
-      const [found, total] = await Promise.all([
-        selectInbox(sql, { organizationId, status, before, limit: limit + 1, offset: skipped }),
+      const room = { events: limit, bytes: fullPageBytes };
+      const [{ rows, endsAt }, total] = await Promise.all([
+        readInboxPage(sql, { organizationId, status, before, offset: skipped }, room),
         offset === undefined ? null : countInbox(sql, organizationId, status),
       ]);
-      const rows = found.slice(0, limit);
-      const last = found.length > limit ? rows.at(-1) : undefined;
-      const nextCursor = last === undefined ? null : writeInboxCursor(last.id, listKey);
-      return writePage(rows, { nextCursor, limit, offset: skipped, total });
+      const nextCursor = endsAt === undefined ? null : writeInboxCursor(endsAt, listKey);
+      // Who goes on by `offset + limit` of the answer misses none.
+      const given = endsAt === undefined ? limit : rows.length;
+      return writePage(rows, { nextCursor, limit: given, offset: skipped, total });
     },
 
     async lease(organizationId, limit, seconds, requestId) {
@@ -158,7 +160,8 @@ export function createEvents({
         await lockLeases(tx, organizationId);
         const at = clock();
         const until = new Date(at.getTime() + seconds * 1000);
-        return writeLeased(await leaseEvents(tx, { organizationId, limit, now: at, until }), until);
+        const room = { events: limit, bytes: fullPageBytes };
+        return writeLeased(await leaseEvents(tx, { organizationId, room, now: at, until }), until);
       });
     },
 

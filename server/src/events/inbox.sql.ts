@@ -1,5 +1,5 @@
 import type { EventStatus } from '@irontrack/contract/events.ts';
-import { part, type Sql, type SqlPart } from '../database/sql.ts';
+import { arrayText, part, type Sql, type SqlPart } from '../database/sql.ts';
 
 /** An event as its organization sees it. */
 export interface InboxRow {
@@ -17,11 +17,12 @@ export interface InboxRow {
 }
 
 /** While a delivery is under way its row knows more than the event's. */
-const columns = part`
-  e.id, e.type, e.payload, e.dedup_id as "dedupId", e.created_at as "createdAt",
+const columnsBesidePayload = part`
+  e.id, e.type, e.dedup_id as "dedupId", e.created_at as "createdAt",
   case when e.status = 'pending' and d.attempts > 0 then 'retrying' else e.status end as status,
   greatest(e.attempts, coalesce(d.attempts, 0)) as attempts, d.due_at as "nextAttemptAt",
   coalesce(d.last_error, e.last_error) as "lastError", e.finished_at as "finishedAt"`;
+const columns = part`e.payload, ${columnsBesidePayload}`;
 
 const filters: Readonly<Record<EventStatus, SqlPart>> = {
   pending: part`and e.status = 'pending' and not exists (
@@ -41,11 +42,27 @@ export interface InboxPosition {
   offset: number;
 }
 
-/** Newest first. */
-export async function selectInbox(sql: Sql, position: InboxPosition): Promise<InboxRow[]> {
+export interface InboxEntry extends Omit<InboxRow, 'payload'> {
+  /** Null when it is larger than was let through; then its size is told instead. */
+  payload: string | null;
+  largeBytes: number | null;
+}
+
+/**
+ * Newest first. Of payloads that are stored apart no more is read than their length.
+ *
+ * @param mostPayloadBytes larger payloads are left out
+ */
+export async function selectInbox(
+  sql: Sql,
+  position: InboxPosition,
+  mostPayloadBytes: number,
+): Promise<InboxEntry[]> {
   const { organizationId, status, before, limit, offset } = position;
-  return await sql<InboxRow>`
-    select ${columns}
+  return await sql<InboxEntry>`
+    select case when octet_length(e.payload) <= ${mostPayloadBytes} then e.payload end as payload,
+      case when octet_length(e.payload) > ${mostPayloadBytes} then octet_length(e.payload) end as "largeBytes",
+      ${columnsBesidePayload}
     from (
       select e.* from events e
       where e.organization_id = ${organizationId} ${status === undefined ? part`` : filters[status]}
@@ -54,6 +71,15 @@ export async function selectInbox(sql: Sql, position: InboxPosition): Promise<In
     ) e
     left join deliveries d on d.event_id = e.id
     order by e.id desc`;
+}
+
+/** @param eventIds at least one @returns payloads by the ids of their events, but of those that are gone */
+export async function selectPayloads(sql: Sql, eventIds: readonly string[]): Promise<Map<string, string>> {
+  const { first, last } = rangeOf(eventIds);
+  const rows = await sql<{ id: string; payload: string }>`
+    select id, payload from events
+    where id = any (${arrayText(eventIds)}::uuid[]) and id between ${first} and ${last}`;
+  return new Map(rows.map(({ id, payload }) => [id, payload]));
 }
 
 export async function countInbox(
@@ -67,6 +93,13 @@ export async function countInbox(
   return row?.total ?? 0;
 }
 
+/** How much is given at once. */
+export interface Room {
+  events: number;
+  /** Of payloads: the event that brings them to it is the last. */
+  bytes: number;
+}
+
 /** Leases of one organization are given out one after the other until the transaction ends. */
 export async function lockLeases(tx: Sql, organizationId: string): Promise<void> {
   await tx`select pg_advisory_xact_lock(hashtextextended(${`inbox lease ${organizationId}`}, 0))`;
@@ -75,17 +108,21 @@ export async function lockLeases(tx: Sql, organizationId: string): Promise<void>
 /** Hides the oldest events that nobody acknowledged and nobody holds. @returns them, oldest first */
 export async function leaseEvents(
   tx: Sql,
-  lease: { organizationId: string; limit: number; now: Date; until: Date },
+  lease: { organizationId: string; room: Room; now: Date; until: Date },
 ): Promise<InboxRow[]> {
-  const { organizationId, limit, now, until } = lease;
+  const { organizationId, room, now, until } = lease;
   const waiting = (status: string) => part`(
-    select e.id from events e
+    select e.id, octet_length(e.payload) as bytes from events e
     where e.organization_id = ${organizationId} and e.status = ${status}
       and not exists (select from inbox_leases l where l.event_id = e.id and l.until > ${now})
-    order by e.id limit ${limit})`;
+    order by e.id limit ${room.events})`;
   return await tx<InboxRow>`
     with chosen as (
-      select w.id from (${waiting('pending')} union all ${waiting('failed')}) w order by w.id limit ${limit}
+      select w.id from (
+        select w.id, sum(w.bytes) over (order by w.id rows between unbounded preceding and 1 preceding) as earlier_bytes
+        from (${waiting('pending')} union all ${waiting('failed')}) w order by w.id limit ${room.events}
+      ) w
+      where w.earlier_bytes is null or w.earlier_bytes < ${room.bytes}
     ),
     leased as (
       insert into inbox_leases as held (event_id, organization_id, until)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { auditActions } from '@irontrack/contract/audit.ts';
+import { fullPageBytes } from '@irontrack/contract/events.ts';
 import { builtInOrganizationId, happenings, tiers } from '@irontrack/contract/organizations.ts';
 import { problems } from '@irontrack/contract/problems.ts';
 import { roles } from '@irontrack/contract/roles.ts';
@@ -138,6 +139,11 @@ test('how many keys an address may have made is as docs/http.md says', () => {
   const [here, there] = [loopback, elsewhere].map(({ points, seconds }) => `${points} in ${seconds} s`);
   const sentence = `One address may have ${there?.replace(' in', ' API keys made in')}, the machine itself ${here}.`;
   assert.ok(document.includes(sentence), sentence);
+});
+
+test('how many bytes of payloads fill a page is as docs/http.md says', () => {
+  const section = sectionOf(document, 'Events and the inbox');
+  assert.ok(section.includes(`brings its payloads to ${fullPageBytes.toLocaleString('en')} bytes`));
 });
 
 test('the happenings of docs/http.md are those that are events', () => {

@@ -25,6 +25,8 @@ export interface DatabaseProxy {
   breakAt(text: string, when: Break): void;
   /** How many connections `breakAt` has broken. */
   readonly broken: number;
+  /** How many bytes the database has sent. */
+  readonly bytesBack: number;
   /** Cuts every connection and refuses new ones, as a server that was stopped does. */
   refuse(): void;
   /** Resets every connection; new ones are carried. */
@@ -68,6 +70,7 @@ export function createDatabaseProxy(): DatabaseProxy {
   let mode: 'carry' | 'refuse' | 'pause' = 'carry';
   let armed: { text: string; when: Break } | undefined;
   let broken = 0;
+  let bytesBack = 0;
   const links = new Set<Link>();
 
   function cut(link: Link): void {
@@ -116,6 +119,7 @@ export function createDatabaseProxy(): DatabaseProxy {
       }
     });
     link.server.on('data', (bytes: Buffer) => {
+      bytesBack += bytes.length;
       const end = link.lastType === undefined ? undefined : endOfFirst(bytes, link.lastType);
       if (end !== undefined) client.end(bytes.subarray(0, end), () => cut(link));
       else if (link.dropsAnswer && completion.test(bytes.toString('latin1'))) cut(link);
@@ -135,6 +139,9 @@ export function createDatabaseProxy(): DatabaseProxy {
     },
     get broken() {
       return broken;
+    },
+    get bytesBack() {
+      return bytesBack;
     },
     async reach(address) {
       straight = address;
