@@ -119,6 +119,7 @@ test('each task has a chart in a file that the page shows', () => {
   for (const { name, svg } of charts) {
     assert.ok(markdown.includes(`](${name})`));
     assert.match(svg, /^<svg /);
+    assert.match(svg, /(?:answers a second|P99, ms) \(line: least to most\)</);
     assert.doesNotMatch(svg, /<theirs>|NaN/);
   }
 });

@@ -157,6 +157,7 @@ export function drawChart(
       `${section}: ${describeTask(task)}`,
       task.ratePerS === null ? 'answers a second' : 'P99, ms',
       bars,
+      'least to most',
     ),
   };
 }

@@ -15,8 +15,13 @@ export interface Bar {
 
 const rowHeight = 26;
 
-/** One bar a variant, from zero. */
-export function drawBars(title: string, unit: string, bars: readonly Bar[]): string {
+/**
+ * One bar a variant, from zero.
+ *
+ * @param whisker what the lines across the bars are, such as "95 % interval"
+ */
+export function drawBars(title: string, unit: string, bars: readonly Bar[], whisker: string): string {
+  const hasWhiskers = bars.some(({ low, high }) => low !== undefined && high !== undefined);
   const most = Math.max(...bars.map(({ value, high }) => Math.max(value, high ?? 0)), 1e-9) * 1.05;
   const frame: Frame = {
     width: 720,
@@ -26,16 +31,17 @@ export function drawBars(title: string, unit: string, bars: readonly Bar[]): str
     top: 28,
     bottom: 42,
   };
-  const x: Axis = { label: unit, min: 0, max: most, ticks: niceTicks(0, most) };
+  const axisLabel = hasWhiskers ? `${unit} (line: ${whisker})` : unit;
+  const x: Axis = { label: axisLabel, min: 0, max: most, ticks: niceTicks(0, most) };
   const toX = placeX(frame, x);
   const rows = bars.map(({ label, value, low, high, isOwn }, index) => {
     const y = frame.top + 6 + index * rowHeight;
     const style = isOwn ? 's2' : 's1';
-    const whisker =
+    const line =
       low === undefined || high === undefined
         ? ''
         : `<line class="axis" x1="${toX(Math.max(0, low))}" x2="${toX(high)}" y1="${y + 8}" y2="${y + 8}" stroke-width="2"/>`;
-    return `<text class="ink" x="${frame.left - 8}" y="${y + 13}" text-anchor="end">${escapeXml(label)}</text><rect class="${style}" x="${toX(0)}" y="${y}" width="${Math.max(1, toX(value) - toX(0))}" height="16" opacity="0.75"><title>${escapeXml(`${label}: ${formatTick(value)} ${unit}`)}</title></rect>${whisker}`;
+    return `<text class="ink" x="${frame.left - 8}" y="${y + 13}" text-anchor="end">${escapeXml(label)}</text><rect class="${style}" x="${toX(0)}" y="${y}" width="${Math.max(1, toX(value) - toX(0))}" height="16" opacity="0.75"><title>${escapeXml(`${label}: ${formatTick(value)} ${unit}`)}</title></rect>${line}`;
   });
   const heading = `<text class="title" x="0" y="14">${escapeXml(title)}</text>`;
   const spoken = bars.map(({ label, value }) => `${label} ${formatTick(value)}`).join('; ');

@@ -120,7 +120,7 @@ export function judgeLanes(figures: Figures): Judged {
     measured: [
       ...describeRatio('Sign-ins a second with four lanes', rate),
       ...describeRatio('CPU of a sign-in with four lanes', cpu),
-      `Switches that took the core away from a thread: ${switches[0]} a second with one lane, ${switches[1]} with four.`,
+      `Switches that took the core away from a thread: ${switches[0]} a second with one lane, ${switches[1]} with four, where those of threads that begin and end with a hash are hardly seen.`,
       `One hash by itself, with all cores free: ${formatUs(one)} with one lane, ${formatUs(four)} with four.`,
     ],
     verdict: isBetter ? 'does not hold' : isWorse ? 'holds' : isSame ? 'does not hold' : 'cannot tell',

@@ -141,7 +141,7 @@ function chartsOf(group: Group, measured: readonly Measured[]): Part[] {
             kind: 'chart' as const,
             name: `${group.id}-cpu.svg`,
             title: `${group.title}: CPU a request`,
-            svg: drawBars(group.title, unit, cpu),
+            svg: drawBars(group.title, unit, cpu, '95 % interval'),
           },
         ]),
     ...(rate.length === 0
@@ -151,7 +151,7 @@ function chartsOf(group: Group, measured: readonly Measured[]): Part[] {
             kind: 'chart' as const,
             name: `${group.id}-rate.svg`,
             title: `${group.title}: answers a second`,
-            svg: drawBars(group.title, 'answers a second', rate),
+            svg: drawBars(group.title, 'answers a second', rate, '95 % interval'),
           },
         ]),
   ];
