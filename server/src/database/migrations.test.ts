@@ -70,6 +70,49 @@ test('a migration leaves what is stored alone', async () => {
   });
 });
 
+test('attempts that were logged twice are on record once after the migration that keeps them apart', async () => {
+  const address = await createTestDatabase();
+  const version = '0011-attempts-once';
+  await withSql(address, async (sql) => {
+    // As the migrations before it left the table.
+    await sql`drop index delivery_attempts_once`;
+    await sql`create index delivery_attempts_by_event on delivery_attempts (event_id, at)`;
+    await sql`delete from schema_migrations where version = ${version}`;
+    const day = '2026-01-31';
+    await sql`select make_partition('delivery_attempts', 'at', 'delivery_attempts_20260131', ${day}, '2026-02-01')`;
+    const [first, second] = ['0199a000-0000-7000-8000-000000000001', '0199a000-0000-7000-8000-000000000002'];
+    // In a partition and in the default one: three times the same, and what is another attempt in one thing each.
+    for (const at of [`${day}T10:00:00Z`, '2020-01-31T10:00:00Z']) {
+      for (const [event, number, time] of [
+        [first, 1, at],
+        [first, 1, at],
+        [first, 1, at],
+        [first, 2, at],
+        [first, 1, at.replace('10:00:00', '10:00:00.001')],
+        [second, 1, at],
+      ] as const) {
+        await sql`
+          insert into delivery_attempts (event_id, organization_id, number, at, duration_ms)
+          values (${event}, ${first}, ${number}, ${time}, 1)`;
+      }
+    }
+  });
+  assert.deepEqual(await migrate(address), [version]);
+  await withSql(address, async (sql) => {
+    const rows = await sql`
+      select extract(year from at)::int as year, count(*)::int as count,
+        count(distinct (event_id, at, number))::int as attempts
+      from delivery_attempts group by year order by year`;
+    assert.deepEqual(
+      rows.map(({ year, count, attempts }) => [year, count, attempts]),
+      [
+        [2020, 4, 4],
+        [2026, 4, 4],
+      ],
+    );
+  });
+});
+
 test('of several processes that migrate at once, each file is applied by one and all of them succeed', async () => {
   const address = await createEmptyDatabase();
   const script = `

@@ -103,12 +103,12 @@ export function startDeliveryEngine(needs: Needs): DeliveryEngine {
   /** A full disk refuses them and lets claims pass; a database that died is back in seconds. */
   async function writeWhenPossible(results: readonly Result[], news: readonly AddressNews[]) {
     const triedSince = performance.now();
-    for (let isRepeated = false; ; isRepeated = true) {
+    for (;;) {
       const now = clock();
       const openUntil = new Date(now.getTime() + breakerOpenMs);
       try {
         const breaker = { now, threshold: breakerThreshold, openUntil };
-        const counted = await writeResults(sql, results, news, { ...breaker, isRepeated });
+        const counted = await writeResults(sql, results, news, breaker);
         isHeldBack = false;
         return counted;
       } catch (error) {

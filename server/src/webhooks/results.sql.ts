@@ -36,15 +36,10 @@ interface Breaker {
   openUntil: Date;
 }
 
-/** How the results are written. */
-interface Writing extends Breaker {
-  /** They may be there already: the answer to an earlier try was lost. */
-  isRepeated: boolean;
-}
-
 /**
  * Writes what came of a batch of attempts, in one transaction. A result whose delivery was claimed anew meanwhile
- * changes nothing; its attempt is on record all the same, as it was made.
+ * changes nothing; its attempt is on record all the same, as it was made. The same batch may be written again when the
+ * answer was lost, and the earlier try be carried out before, after or meanwhile: it changes nothing twice.
  *
  * @returns the events whose results counted
  */
@@ -52,7 +47,7 @@ export async function writeResults(
   sql: Sql,
   results: readonly Result[],
   news: readonly AddressNews[],
-  { now, threshold, openUntil, isRepeated }: Writing,
+  { now, threshold, openUntil }: Breaker,
 ): Promise<Set<string>> {
   const { first, last } = rangeOf(results.map(({ eventId }) => eventId));
   const rows = await sql<{ eventId: string }>`
@@ -60,11 +55,6 @@ export async function writeResults(
       select * from jsonb_to_recordset(${results}::jsonb)
         as r ("eventId" uuid, "organizationId" uuid, fence int, number smallint, kind text, at timestamptz,
           "dueAt" timestamptz, "statusCode" smallint, "durationMs" int, error text)
-    ),
-    news as (
-      select * from jsonb_to_recordset(${news}::jsonb)
-        as n ("organizationId" uuid, address text, failures int, "hadSuccess" boolean, "pausedUntil" timestamptz,
-          "isGone" boolean)
     ),
     ended as (
       delete from deliveries d using result r
@@ -82,8 +72,16 @@ export async function writeResults(
     logged as (
       insert into delivery_attempts (event_id, organization_id, number, at, status_code, duration_ms, error)
       select "eventId", "organizationId", number, at, "statusCode", "durationMs", error from result
-      -- What an earlier try has counted it has logged too, and may be about to commit.
-      where not ${isRepeated}::boolean or "eventId" in (select c."eventId" from counted c)
+      -- An earlier try has logged them all, or is waited for and then has or has not.
+      on conflict do nothing
+      returning organization_id
+    ),
+    news as (
+      select * from jsonb_to_recordset(${news}::jsonb)
+        as n ("organizationId" uuid, address text, failures int, "hadSuccess" boolean, "pausedUntil" timestamptz,
+          "isGone" boolean)
+      -- A failure that was logged before has been counted before.
+      where "organizationId" in (select l.organization_id from logged l)
     ),
     told as (
       update events e set
