@@ -8,6 +8,18 @@ export const Health = Type.Object(
 );
 export type Health = Static<typeof Health>;
 
+/** What the service is, and paths that lead on. */
+export const Entrance = Type.Object(
+  {
+    name: Type.String(),
+    version: Type.String(),
+    docs: Type.String(),
+    openapi: Type.String(),
+    ping: Type.String(),
+  },
+  { title: 'Entrance' },
+);
+
 /** `process`: no shared cache is configured. `away`: the node serves without it meanwhile. */
 const CacheState = Type.Union([Type.Literal('process'), Type.Literal('shared'), Type.Literal('away')]);
 

@@ -111,9 +111,9 @@ function securityOf(access: Access): Json[] {
   return access === 'key' ? [{ apiKey: [] }] : [{ cookie: [] }, { bearer: [] }];
 }
 
-/** `PATCH /api/v1/users/{id}` becomes `patchUsersById`. */
+/** `PATCH /api/v1/users/{id}` becomes `patchUsersById`, `GET /` `getRoot`. */
 function operationId(method: string, path: string): string {
-  const words = path
+  const words = (path === '/' ? '/root' : path)
     .replace('/api/v1', '')
     .split('/')
     .filter((segment) => segment !== '')
@@ -142,6 +142,7 @@ function contentOf(body: unknown): unknown {
 
 const descriptions: Readonly<Record<string, string>> = {
   201: 'Created.',
+  302: 'Elsewhere, for who accepts text/html.',
   304: 'The copy that If-None-Match names is still good.',
 };
 

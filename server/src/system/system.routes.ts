@@ -1,4 +1,5 @@
-import { Health, Liveness, Readiness } from '@irontrack/contract/system.ts';
+import { NoContent } from '@irontrack/contract/fields.ts';
+import { Entrance, Health, Liveness, Readiness } from '@irontrack/contract/system.ts';
 import { Type } from '@sinclair/typebox';
 import type { App } from '../http/app.ts';
 import type { OpenApi } from '../http/openapi.ts';
@@ -18,6 +19,23 @@ const tags = ['System'];
 const plainText = 'text/plain; charset=utf-8';
 
 export function mountSystem(app: App, { system, openApi, metrics }: Needs): void {
+  app.get(
+    '/',
+    {
+      config: { ...config, cost: 'cheap' },
+      schema: {
+        tags,
+        summary: 'What this is and where to go on; browsers are sent to the documentation page',
+        response: { 200: Entrance, 302: NoContent },
+      },
+    },
+    (request, reply) => {
+      const { name, version } = system;
+      if (acceptsHtml(request.headers.accept)) reply.redirect('/docs');
+      else reply.send({ name, version, docs: '/docs', openapi: '/api/v1/openapi.json', ping: '/ping' });
+    },
+  );
+
   const pong = { contentType: plainText, body: 'OK' };
   app.get(
     '/ping',
@@ -122,6 +140,11 @@ export function mountSystem(app: App, { system, openApi, metrics }: Needs): void
     text ??= JSON.stringify(openApi.document());
     return text;
   }
+}
+
+/** Browsers name it where a person asks; programs name JSON, or take anything. */
+function acceptsHtml(accept = ''): boolean {
+  return /\btext\/html\b/i.test(accept);
 }
 
 function notReady(): Problem {

@@ -6,6 +6,8 @@ import type { Database } from '../database/database.ts';
 const appName = 'IronTrack';
 
 export interface System {
+  readonly name: string;
+  readonly version: string;
   health(): Promise<{ status: 200 | 503; body: Health }>;
   isReady(): boolean;
   /** Whether limits and caches are shared with other nodes now. Asks nobody. */
@@ -38,6 +40,8 @@ export function createSystem({ database, probeCache, valkey, lifecycle, version 
       return true;
     });
   return {
+    name: appName,
+    version,
     async health() {
       const [isDatabaseOnline, isCacheOnline] = await Promise.all([
         isDatabaseThere(),

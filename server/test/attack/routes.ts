@@ -56,6 +56,7 @@ export const publicRoutes: ReadonlySet<string> = new Set([
   // With KEY_SIGNUP open, as it is on loopback.
   'POST /api/keys/generate',
   ...[
+    '/',
     '/ping',
     '/health',
     '/ready',

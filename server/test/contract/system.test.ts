@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertProblem, fieldsOf } from '../support/expectations.ts';
+import { assertInvalid, assertProblem, fieldsOf } from '../support/expectations.ts';
 import { call, enter, member, startTestService } from '../support/service.ts';
 
 const service = await startTestService();
@@ -15,6 +15,39 @@ test('ping answers the text OK', async () => {
   const head = await call(service, '/ping', { method: 'HEAD' });
   assert.equal(head.status, 200);
   assert.equal(head.body, '');
+});
+
+test('the root says what answers and where to go on, to programs', async () => {
+  const { body: health } = await call(service, '/health');
+  for (const path of ['/', '/?']) {
+    for (const accept of ['*/*', 'application/json', 'image/*']) {
+      const answer = await call(service, path, { headers: { accept } });
+      assert.equal(answer.status, 200, path);
+      const { name, version, ...links } = Object(answer.body);
+      assert.deepEqual([name, version], [member(health, 'app'), member(health, 'version')]);
+      assert.deepEqual(Object.keys(links), ['docs', 'openapi', 'ping']);
+      for (const link of Object.values<string>(links)) {
+        assert.equal((await call(service, link)).status, 200, link);
+      }
+    }
+  }
+  assertInvalid(await call(service, '/?x=1'), 'x extra_forbidden');
+  for (const method of ['POST', 'DELETE']) {
+    const refused = await call(service, '/', { method });
+    assertProblem(refused, 405, 'method-not-allowed');
+    assert.equal(refused.headers.get('allow'), 'GET, HEAD');
+  }
+});
+
+test('the root sends a browser to the documentation page', async () => {
+  const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';
+  for (const method of ['GET', 'HEAD']) {
+    const answer = await call(service, '/', { method, headers: { accept } });
+    assert.equal(answer.status, 302);
+    assert.equal(answer.headers.get('location'), '/docs');
+    assert.equal(answer.headers.get('cache-control'), 'no-store');
+    assert.equal(answer.body, '');
+  }
 });
 
 test('health says that the database and the cache are online, the name and the version', async () => {
@@ -115,6 +148,7 @@ test('metrics are Prometheus text with the requests by route and status, and no 
 
 test('the system routes need no account', async () => {
   for (const path of [
+    '/',
     '/ping',
     '/health',
     '/health/live',
