@@ -49,7 +49,11 @@ export const inputs: readonly Input[] = [
   ),
   cost('signInUs', 2500, 'us of the service beside the hash (the same)'),
   cost('signInDbUs', 1300, 'us of PostgreSQL (the same)'),
-  cost('refreshUs', 190, 'us of the service ([performance](performance.md#refresh))'),
+  cost(
+    'refreshUs',
+    190,
+    'us of the service, in a statement of its own ([performance](performance.md#refresh))',
+  ),
   cost('refreshDbUs', 165, 'us of PostgreSQL (the same)'),
   cost(
     'readUs',
@@ -89,6 +93,12 @@ export const inputs: readonly Input[] = [
 
   machine('nodeCores', 4, 'cores of a node of the service'),
   machine('nodeUse', 0.5, 'how much of a core is used in the busiest second'),
+  machine('idleSeconds', 65, 'seconds that nginx keeps a connection which asks nothing: `keepalive_timeout`'),
+  machine(
+    'proxyConnections',
+    150_000,
+    'client connections that a machine with nginx holds, 22 KB each (`idle-connections.ts`)',
+  ),
   machine('primaryCores', 32, 'cores of a PostgreSQL primary'),
   machine('primaryUse', 0.4, 'how much of them is used in the busiest second'),
   machine('primaryDiskTb', 4, 'TB of rows that a primary holds: what can be restored in half a day'),
@@ -161,8 +171,13 @@ export const sections: readonly { title: string; lines: readonly Line[] }[] = [
         'cores at work, TLS included',
       ),
       line(
+        'clientConnections',
+        'requests * newConnections * idleSeconds',
+        'connections of clients that are open, idle ones included',
+      ),
+      line(
         'proxies',
-        'max(1, ceil(proxyCores / nodeUse / nodeCores)) + 1',
+        'max(1, ceil(proxyCores / nodeUse / nodeCores), ceil(clientConnections / proxyConnections)) + 1',
         'machines like the nodes, one of which may die',
       ),
     ],
