@@ -39,7 +39,7 @@ suite('nginx between the service and who abuses it', { skip }, () => {
       // Fifteen seconds are for people; the lines are the same.
       replace: {
         'client_header_timeout 15s;': 'client_header_timeout 1s;',
-        'client_body_timeout 15s;': 'client_body_timeout 1s;',
+        'client_body_timeout 15s;': 'client_body_timeout 3s;',
       },
     });
   });
@@ -162,6 +162,33 @@ suite('nginx between the service and who abuses it', { skip }, () => {
     assert.equal(await askHttp2(session, own, JSON.stringify(person)), 204);
     assert.equal(await askHttp2(session, others, JSON.stringify(person)), 403);
     session.close();
+  });
+
+  test('one network has 200 requests under way at most, however few connections it needs for them', async () => {
+    const heard = () => linesWith(node.output(), '"method":"PATCH"').length;
+    const before = heard();
+    const refused: number[] = [];
+    const sessions = Array.from({ length: 4 }, () => connectHttp2(nginx.url, { ca }));
+    for (const session of sessions) {
+      session.on('error', () => undefined);
+      for (let count = 0; count < 60; count += 1) {
+        const stream = session.request({
+          ':method': 'PATCH',
+          ':path': '/api/v1/users/me',
+          'content-type': 'application/json',
+          'content-length': '100',
+        });
+        stream.on('error', () => undefined);
+        stream.on('response', ({ ':status': status }) => status === 429 && refused.push(status));
+        // And no more: it is waited for.
+        stream.write('{');
+      }
+    }
+    await until('those beyond are refused', () => refused.length > 0);
+    for (const session of sessions) session.destroy();
+    assert.ok(refused.length <= 40, `${refused.length} of 240 were refused`);
+    await until('others are served', async () => (await ping()) === 200);
+    assert.equal(heard(), before, 'the service heard of none');
   });
 
   test('a connection of HTTP/2 that opens streams and resets them is closed, and the service sees few of them', async (t) => {
