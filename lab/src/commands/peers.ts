@@ -1,32 +1,20 @@
 /** `irontrack-lab peers`: the service beside what a team would otherwise take, on the same machine and database. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exitStatus, LabError } from '../exit-status.ts';
-import { type CorePlan, canPin, planCores, readAllowedCores } from '../load/pinning.ts';
+import type { CorePlan } from '../load/pinning.ts';
 import { openScratchPostgres, type ScratchPostgres } from '../load/scratch-postgres.ts';
-import {
-  compareServices,
-  type ReadyService,
-  runLength,
-  type ServiceRun,
-  type Task,
-  tasks,
-} from '../peers/compare-services.ts';
+import { type ReadyService, runLength, type Task, tasks } from '../peers/compare-services.ts';
 import { installPeer, readVersions } from '../peers/install.ts';
 import { peers as knownPeers, type PasswordSettings, type Peer } from '../peers/peer.ts';
-import type { ServicesReport } from '../peers/services-report.ts';
-import { writeServicesReport } from '../peers/write-services-report.ts';
-import { quoteCommand } from '../report/format-figures.ts';
-import { readMachine } from '../result/machine.ts';
 import { readSource } from '../result/source.ts';
 import type { LabCommand, LabContext, OptionValues } from './lab-command.ts';
 import { createNarrator } from './narrator.ts';
-import { checkFolderPlaces } from './output-place.ts';
-import { readChoices, readNumber, readSeconds, readText } from './option-values.ts';
+import { readChoices, readText } from './option-values.ts';
+import { measureSections, peersFolder, readComparisonOptions } from './services-comparison.ts';
 
-const scenarios = fileURLToPath(new URL('../../peers/', import.meta.url));
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const irontrack = join(repository, 'server/bin/irontrack.mjs');
 
@@ -67,17 +55,13 @@ export const peers: LabCommand = {
     const wanted = readChoices(values, 'tasks', [...new Set(tasks.map(({ name }) => name))]);
     const asked = tasks.filter(({ name }) => wanted.includes(name));
     const settings = readPasswords(values);
-    const rounds = readNumber(values, 'rounds', { least: 1, most: 100, whole: true, unit: 'runs' }) ?? 5;
-    const runS = readSeconds(values, 'duration', { least: 0.2, most: 600 }) ?? 4;
-    const cores = planCores(readAllowedCores(), readText(values, 'pin'), { canPin: canPin() });
-    checkFolderPlaces(values, context.cwd, ['folder']);
-    const target = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/peers');
-    const out = resolve(context.cwd, readText(values, 'out') ?? '.irontrack-lab/peers.md');
+    const comparison = readComparisonOptions(values, 'peers', 'auto', context);
+    const { rounds, runS, cores, folder: target } = comparison;
     const startedAt = new Date().toISOString();
     const { environment, interrupted } = context;
     const installed: Installed[] = [];
     for (const peer of chosen) {
-      const options = { source: scenarios, target, environment, interrupted, say: narrator.say };
+      const options = { source: peersFolder, target, environment, interrupted, say: narrator.say };
       const folder = await installPeer(peer, options);
       installed.push({ peer, folder, versions: await readVersions(peer, folder) });
     }
@@ -85,61 +69,30 @@ export const peers: LabCommand = {
     const source = await readSource(repository);
     const database = await openScratchPostgres(context);
     const scratch = mkdtempSync(join(tmpdir(), 'irontrack-lab-peers-'));
-    const runs: ServiceRun[] = [];
-    const refusals: { service: string; section: string; reason: string }[] = [];
-    const report: ServicesReport = {
+    const sections = settings.map((passwords) => ({
+      title: sectionTitles[passwords],
+      tasks: tasksFor(passwords, asked, settings),
+      prepare: () => prepare(installed, passwords, database, scratch, context),
+    }));
+    const head = {
       title: 'The same asked of what else a team would take',
       method: describePlaces(cores),
       startedAt,
-      machine: readMachine(),
       source,
       database: database.version,
-      command: quoteCommand(['npx', 'irontrack-lab', ...context.args]),
-      rounds,
-      runS,
       facts: ['passwords, when left to its guides', 'versions'],
       services: installed.map(({ peer: { name, ownHash }, versions }) => ({
         name,
         facts: [ownHash, versions.join(', ') || 'this repository'],
       })),
-      caveats: [...caveats, ...cores.faults.map(({ sentence }) => sentence)],
-      runs,
-      refusals,
+      caveats,
     };
     try {
-      for (const passwords of settings) {
-        const section = sectionTitles[passwords];
-        await compareServices({
-          services: await prepare(installed, passwords, database, scratch, context),
-          section,
-          tasks: tasksFor(passwords, asked, settings),
-          rounds,
-          runS,
-          cores,
-          scenarios,
-          cwd: context.cwd,
-          interrupted,
-          say: narrator.say,
-          onRun(run) {
-            runs.push(run);
-            writeServicesReport(out, { ...report, isUnfinished: true });
-          },
-          onRefusal: (service, reason) => refusals.push({ service, section, reason }),
-        });
-      }
-    } catch (error) {
-      if (runs.length > 0) narrator.say(`What was measured is in ${out}.`);
-      throw error;
+      return await measureSections(sections, comparison, head, narrator, context);
     } finally {
-      narrator.done();
       await database.close();
       rmSync(scratch, { recursive: true, force: true });
     }
-    const text = writeServicesReport(out, report);
-    context.stdout.write(`${text}\nReport: ${out}\n`);
-    return refusals.length > 0 || runs.some(({ failed, due }) => failed > due / 100)
-      ? exitStatus.notDelivered
-      : exitStatus.ok;
   },
 };
 

@@ -2,27 +2,24 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exitStatus, LabError } from '../exit-status.ts';
-import { type CorePlan, canPin, planCores, readAllowedCores } from '../load/pinning.ts';
+import type { CorePlan } from '../load/pinning.ts';
 import { openScratchPostgres, type ScratchPostgres } from '../load/scratch-postgres.ts';
-import { compareServices, type ReadyService, type ServiceRun, tasks } from '../peers/compare-services.ts';
+import { type ReadyService, tasks } from '../peers/compare-services.ts';
 import type { ServicesReport } from '../peers/services-report.ts';
-import { writeServicesReport } from '../peers/write-services-report.ts';
 import { quoteCommand } from '../report/format-figures.ts';
-import { readMachine } from '../result/machine.ts';
 import { readSource } from '../result/source.ts';
 import { chooseRuntimes, type Setting } from '../runtimes/choose-runtime.ts';
 import { copyAsJavaScript } from '../runtimes/javascript-copy.ts';
 import { installRuntime, runtimes as knownRuntimes, type Runtime } from '../runtimes/runtime.ts';
 import type { LabCommand, LabContext } from './lab-command.ts';
 import { createNarrator } from './narrator.ts';
-import { checkFolderPlaces } from './output-place.ts';
-import { readChoices, readNumber, readSeconds, readText } from './option-values.ts';
+import { readChoices } from './option-values.ts';
+import { measureSections, readComparisonOptions } from './services-comparison.ts';
 
 const checkout = fileURLToPath(new URL('../../../', import.meta.url));
-const scenarios = fileURLToPath(new URL('../../peers/', import.meta.url));
 const nginxTemplate = fileURLToPath(new URL('../../runtimes/nginx.conf', import.meta.url));
 
 /** Only what no password is hashed for: hashing is native code, the same on all of them. */
@@ -65,12 +62,8 @@ export const runtimes: LabCommand = {
     const chosen = readChoices(values, 'only', names);
     const counts = readChoices(values, 'workers', ['1', '2', '3', '4', '8'], ['1', '2']).map(Number);
     const paths = readChoices(values, 'paths', ['direct', 'nginx']);
-    const rounds = readNumber(values, 'rounds', { least: 1, most: 100, whole: true, unit: 'runs' }) ?? 5;
-    const runS = readSeconds(values, 'duration', { least: 0.2, most: 600 }) ?? 4;
-    const cores = planCores(readAllowedCores(), readText(values, 'pin') ?? 'off', { canPin: canPin() });
-    checkFolderPlaces(values, context.cwd, ['folder']);
-    const folder = resolve(context.cwd, readText(values, 'folder') ?? '.irontrack-lab/runtimes');
-    const out = resolve(context.cwd, readText(values, 'out') ?? '.irontrack-lab/runtimes.md');
+    const comparison = readComparisonOptions(values, 'runtimes', 'off', context);
+    const { rounds, runS, cores, folder } = comparison;
     if (!existsSync(join(checkout, 'server/src/main.ts'))) {
       throw new LabError(exitStatus.tool, 'The runtimes run the service: use a checkout of both.');
     }
@@ -95,61 +88,30 @@ export const runtimes: LabCommand = {
       narrator.say(`About ${Math.ceil(minutes)} minutes.`);
       const source = await readSource(checkout);
       const database = await openScratchPostgres(context);
-      const runs: ServiceRun[] = [];
-      const refusals: { service: string; section: string; reason: string }[] = [];
-      const report: ServicesReport = {
+      const sections = settings.map((setting) => ({
+        title: setting.section,
+        tasks: measured,
+        prepare: () => prepare(starts, setting, database, scratch, context),
+      }));
+      const head = {
         title: 'Our server on several runtimes',
         method: describePlaces(cores),
         startedAt: started.toISOString(),
-        machine: readMachine(),
         source,
         database: nginx === undefined ? database.version : `${database.version}, ${nginx}`,
-        command: quoteCommand(['npx', 'irontrack-lab', ...context.args]),
-        rounds,
-        runS,
         facts: ['version', 'runs'],
         services: starts.map(({ runtime: { name, version, strips } }) => ({
           name,
           facts: [version, strips ? 'our TypeScript as it is' : 'a copy without types, and what it lacks'],
         })),
-        caveats: [...caveats, ...cores.faults.map(({ sentence }) => sentence)],
-        conclude: (all) => chooseRuntimes(all, settings),
-        runs,
-        refusals,
+        caveats,
+        conclude: (all: ServicesReport) => chooseRuntimes(all, settings),
       };
       try {
-        for (const setting of settings) {
-          const { section } = setting;
-          await compareServices({
-            services: await prepare(starts, setting, database, scratch, context),
-            section,
-            tasks: measured,
-            rounds,
-            runS,
-            cores,
-            scenarios,
-            cwd: context.cwd,
-            interrupted,
-            say: narrator.say,
-            onRun(run) {
-              runs.push(run);
-              writeServicesReport(out, { ...report, isUnfinished: true });
-            },
-            onRefusal: (service, reason) => refusals.push({ service, section, reason }),
-          });
-        }
-      } catch (error) {
-        if (runs.length > 0) narrator.say(`What was measured is in ${out}.`);
-        throw error;
+        return await measureSections(sections, comparison, head, narrator, context);
       } finally {
-        narrator.done();
         await database.close();
       }
-      const text = writeServicesReport(out, report);
-      context.stdout.write(`${text}\nReport: ${out}\n`);
-      return refusals.length > 0 || runs.some(({ failed, due }) => failed > due / 100)
-        ? exitStatus.notDelivered
-        : exitStatus.ok;
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }
