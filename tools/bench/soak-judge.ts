@@ -33,7 +33,10 @@ const memoryLimits: Record<GroupName, number> = {
   postgresql: 30,
 };
 
-/** KiB of an entry, as server/src/sessions/callers.ts has them; each cache ends at 20,000 for each serving process. */
+/**
+ * KiB of an entry, as server/src/sessions/callers.ts has them; each cache ends at 20,000 for each serving process. The
+ * cache of pages says how many bytes it has, and ends at 84 MB.
+ */
 const cacheEntryKib: Readonly<Record<string, number>> = { token: 0.8, session: 0.35, user: 0.6 };
 
 /**
@@ -113,8 +116,11 @@ function judgeGroup(
 }
 
 function cachedMb({ reading }: Minute): number {
-  const entries = Object.entries(reading.metrics.cacheEntries);
-  return entries.reduce((sum, [name, count]) => sum + (count * (cacheEntryKib[name] ?? 0)) / 1024, 0);
+  const { cacheEntries, cacheBytes } = reading.metrics;
+  const counted = Object.entries(cacheEntries).map(
+    ([name, count]) => count * (cacheEntryKib[name] ?? 0) * 1024,
+  );
+  return [...counted, ...Object.values(cacheBytes)].reduce((sum, bytes) => sum + bytes, 0) / 2 ** 20;
 }
 
 function cachedGrowth(minutes: readonly Minute[]): string {

@@ -115,6 +115,9 @@ export function writeCsv(minutes: readonly Minute[]): string {
   for (const cache of Object.keys(first?.reading.metrics.cacheEntries ?? {})) {
     columns.push([`cache_${cache}`, ({ reading }) => reading.metrics.cacheEntries[cache] ?? '']);
   }
+  for (const cache of Object.keys(first?.reading.metrics.cacheBytes ?? {})) {
+    columns.push([`cache_${cache}_bytes`, ({ reading }) => reading.metrics.cacheBytes[cache] ?? '']);
+  }
   for (const table of Object.keys(first?.reading.tables ?? {})) {
     columns.push(
       [`${table}_rows`, ({ reading }) => reading.tables[table]?.rows ?? ''],

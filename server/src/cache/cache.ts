@@ -4,6 +4,8 @@ export interface CacheCounts {
   readonly name: string;
   readonly counts: { readonly hits: number; readonly misses: number };
   readonly size: number;
+  /** What it takes, about, where it is bounded in bytes. */
+  readonly bytes?: number;
 }
 
 /**

@@ -2,25 +2,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Cache } from './cache.ts';
 
-/** Bounds a cache in bytes besides; a value that is larger than all of them is not kept. */
-interface ByteBound<Value> {
-  maxBytes: number;
-  bytesOf: (value: Value, key: string) => number;
-}
-
 /**
  * @param name for metrics
  * @param capacity entries at most
  */
-export function createMemoryCache<Value extends object>(
-  name: string,
-  capacity: number,
-  bound?: ByteBound<Value>,
-): Cache<Value> {
-  const kept = new LRUCache<string, Value>({
-    max: capacity,
-    ...(bound === undefined ? {} : { maxSize: bound.maxBytes, sizeCalculation: bound.bytesOf }),
-  });
+export function createMemoryCache<Value extends object>(name: string, capacity: number): Cache<Value> {
+  const kept = new LRUCache<string, Value>({ max: capacity });
   const loading = new Map<string, Promise<Value | undefined>>();
   const counts = { hits: 0, misses: 0 };
   let suspended = false;

@@ -76,6 +76,22 @@ test('what was being made while a row changed is given to those who waited, and 
   }
 });
 
+test('what changes often leaves nothing behind', async () => {
+  const pages = createPageCache();
+  const look = async () => {
+    await pages.read(both, 'key', page('page'));
+    pages.itemsOf(both).keep('1', false, item('item'));
+    pages.totalsOf('ada', 'count').keep({ system: 1, own: 2 });
+    return { entries: pages.counts.size, bytes: pages.counts.bytes };
+  };
+  const first = await look();
+  for (let change = 0; change < 1_000; change += 1) {
+    pages.forget(change % 2 === 0 ? 'ada' : null);
+    assert.deepEqual(await look(), first);
+  }
+  assert.equal(first.entries, 1);
+});
+
 test('a page that could not be made is tried again', async () => {
   const pages = createPageCache();
   const fail = async () => {

@@ -1,14 +1,14 @@
 /**
- * Pages as they leave, kept until a row in them changes. Whose rows a page shows is part of its key, each with a
- * generation that every change moves on: a page of an older generation, also one that was still being made while the
- * row changed, is never asked for again and drops out as the least recently used. The items of pages are kept in the
- * same way, so that a page nobody asked for before, or that a change of one row made stale, is mostly put together of
- * what is at hand.
+ * Pages as they leave, kept until a row in them changes. Whose rows a page shows is part of its key, and each of those has
+ * a generation that every change moves on: a page of an older generation is not found, and the next one takes its
+ * place; one that was still being made while the row changed is not kept. The items of pages are kept in the same way,
+ * so that a page nobody asked for before, or that a change of one row made stale, is mostly put together of what is at
+ * hand.
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { CacheCounts } from '../cache/cache.ts';
-import { createMemoryCache } from '../cache/memory-cache.ts';
+import { createGenerationCache } from '../cache/generation-cache.ts';
 import type { HalfTotals } from './exercise-list.sql.ts';
 
 /** Browsers may keep a page and have to ask each time whether it is still good; nobody between may keep it. */
@@ -76,26 +76,24 @@ const mostOwners = 20_000;
 /** Some 10,000 of short filters. */
 const totalBytes = 4 * 1024 * 1024;
 
-interface KeptItem {
-  mark: string;
-  item: PageItem;
-}
-
 export function createPageCache(): PageCache {
-  const pages = createMemoryCache<Page>('page', pageCapacity, {
+  const pages = createGenerationCache<Page>({
+    max: pageCapacity,
     maxBytes: pageBytes,
     bytesOf: ({ body }, key) => body.length + 2 * key.length + overheadBytes,
   });
-  const items = new LRUCache<string, KeptItem>({
-    maxSize: itemBytes,
-    sizeCalculation: ({ item }) => item.json.length + overheadBytes,
+  const items = createGenerationCache<PageItem>({
+    maxBytes: itemBytes,
+    bytesOf: ({ json }) => json.length + overheadBytes,
   });
-  const totals = new LRUCache<string, { total: number }>({
-    maxSize: totalBytes,
-    sizeCalculation: (_total, key) => 2 * key.length + overheadBytes,
+  const totals = createGenerationCache<{ total: number }>({
+    maxBytes: totalBytes,
+    bytesOf: (_total, key) => 2 * key.length + overheadBytes,
   });
-  /** Generations of which some item was kept. */
-  const begun = new LRUCache<string, true>({ max: mostOwners });
+  const loading = new Map<string, Promise<Page>>();
+  const counts = { hits: 0, misses: 0 };
+  /** By whose rows they are, the last generation of which some item was kept. */
+  const begun = new LRUCache<string, string>({ max: mostOwners });
   const ofOwner = new Map<string, number>();
   let epoch = 0;
   let generation = 0;
@@ -106,53 +104,81 @@ export function createPageCache(): PageCache {
   const ownMark = (ownerId: string) => `${epoch} ${ownerId} ${ofOwner.get(ownerId) ?? ''} `;
   const markOfShown = ({ system, ownerId }: Shown) =>
     (system ? systemMark() : '') + (ownerId === undefined ? '' : ownMark(ownerId));
+  const placeOf = ({ system, ownerId = '' }: Shown, key: string) =>
+    `${system ? 'all' : 'own'} ${ownerId} ${key}`;
 
   function clear(): void {
     // What was begun before must not be taken for what comes after.
     epoch += 1;
     pages.clear();
+    // Those under way still answer who waits for them, but nobody joins them and nothing of them is kept.
+    loading.clear();
     items.clear();
     totals.clear();
     begun.clear();
     ofOwner.clear();
   }
 
-  return {
-    peek: (shown, key) => pages.peek(markOfShown(shown) + key),
-    async read(shown, key, make) {
-      const page = await pages.read(markOfShown(shown) + key, make);
-      if (page === undefined) throw new Error('A page is never missing.');
+  async function load(shown: Shown, key: string, mark: string, make: () => Promise<Page>): Promise<Page> {
+    const promise = make();
+    loading.set(mark + key, promise);
+    try {
+      const page = await promise;
+      const isCurrent = loading.get(mark + key) === promise && markOfShown(shown) === mark;
+      if (isCurrent) pages.keep(placeOf(shown, key), mark, page);
       return page;
+    } finally {
+      if (loading.get(mark + key) === promise) loading.delete(mark + key);
+    }
+  }
+
+  return {
+    peek(shown, key) {
+      const page = pages.find(placeOf(shown, key), markOfShown(shown));
+      if (page !== undefined) counts.hits += 1;
+      return page;
+    },
+    async read(shown, key, make) {
+      const mark = markOfShown(shown);
+      const page = pages.find(placeOf(shown, key), mark);
+      if (page !== undefined) {
+        counts.hits += 1;
+        return page;
+      }
+      counts.misses += 1;
+      if (suspended) return await make();
+      return await (loading.get(mark + key) ?? load(shown, key, mark, make));
     },
     itemsOf({ system, ownerId }) {
       const ofSystemNow = systemMark();
       const ofOwnerNow = ownerId === undefined ? '' : ownMark(ownerId);
-      const first = system ? ofSystemNow : ofOwnerNow;
+      const markOfHalf = (isSystem: boolean) => (isSystem ? ofSystemNow : ofOwnerNow);
+      const nameOfHalf = (isSystem: boolean) => (isSystem ? '' : (ownerId ?? ''));
       return {
-        isEmpty: !begun.has(first),
-        find(id, isSystem) {
-          const kept = items.get(id);
-          return kept?.mark === (isSystem ? ofSystemNow : ofOwnerNow) ? kept.item : undefined;
-        },
+        isEmpty: begun.get(nameOfHalf(system)) !== markOfHalf(system),
+        find: (id, isSystem) => items.find(id, markOfHalf(isSystem)),
         keep(id, isSystem, item) {
           if (suspended) return;
-          const mark = isSystem ? ofSystemNow : ofOwnerNow;
-          items.set(id, { mark, item });
-          begun.set(mark, true);
+          items.keep(id, markOfHalf(isSystem), item);
+          begun.set(nameOfHalf(isSystem), markOfHalf(isSystem));
         },
       };
     },
     totalsOf(callerId, countKey) {
-      const keys = { system: systemMark() + countKey, own: ownMark(callerId) + countKey };
-      const keepOne = (key: string, total: number | undefined) => {
-        if (total !== undefined && !suspended) totals.set(key, { total });
-      };
+      const ofHalf = (name: string, mark: string) => ({
+        total: totals.find(name + countKey, mark)?.total,
+        keep(total: number | undefined) {
+          if (total !== undefined && !suspended) totals.keep(name + countKey, mark, { total });
+        },
+      });
+      const ofSystemNow = ofHalf(' ', systemMark());
+      const ofCallerNow = ofHalf(`${callerId} `, ownMark(callerId));
       return {
-        system: totals.get(keys.system)?.total,
-        own: totals.get(keys.own)?.total,
+        system: ofSystemNow.total,
+        own: ofCallerNow.total,
         keep({ system, own }) {
-          keepOne(keys.system, system);
-          keepOne(keys.own, own);
+          ofSystemNow.keep(system);
+          ofCallerNow.keep(own);
         },
       };
     },
@@ -169,15 +195,22 @@ export function createPageCache(): PageCache {
     forgetAll: clear,
     suspend() {
       suspended = true;
-      pages.suspend();
       clear();
     },
     resume() {
       clear();
-      pages.resume();
       suspended = false;
     },
-    counts: pages,
+    counts: {
+      name: 'page',
+      counts,
+      get size() {
+        return pages.size;
+      },
+      get bytes() {
+        return pages.bytes + items.bytes + totals.bytes;
+      },
+    },
   };
 }
 

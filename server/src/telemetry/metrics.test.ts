@@ -45,7 +45,7 @@ test('requests are counted by method, route and status, in cumulative buckets, w
 test('what lives elsewhere is read at every scrape', async (t) => {
   const { log, metrics, read } = await openForTest(t);
   const hashQueue = { running: 2, waiting: 7 };
-  const session = { name: 'session', counts: { hits: 10, misses: 3 }, size: 5 };
+  const session = { name: 'session', counts: { hits: 10, misses: 3 }, size: 5, bytes: 640 };
   const database = { load: () => ({ busy: 4, waiting: 1 }) };
   const backlog = { waiting: 9, oldestMs: 1_500, oldestXminAge: 12 };
   const deliveries = { underWay: 8, readBacklog: async () => backlog };
@@ -74,6 +74,7 @@ test('what lives elsewhere is read at every scrape', async (t) => {
   assert.equal(samples.get('database_connections_busy'), 4);
   assert.equal(samples.get('database_connections_waiting'), 1);
   assert.equal(samples.get('cache_entries{cache="session"}'), 5);
+  assert.equal(samples.get('cache_bytes{cache="session"}'), 640);
   assert.equal(samples.get('cache_reads_total{cache="session",result="hit"}'), 10);
   hashQueue.waiting = 0;
   session.counts.hits = 11;

@@ -24,6 +24,7 @@ interface MetricSources {
     readonly name: string;
     readonly counts: { readonly hits: number; readonly misses: number };
     readonly size: number;
+    readonly bytes?: number;
   }[];
 }
 
@@ -241,6 +242,15 @@ function addSourceGauges(registry: Registry, sources: MetricSources): void {
     registers,
     collect() {
       for (const { name, size } of caches) this.set({ cache: name }, size);
+    },
+  });
+  new Gauge({
+    name: 'cache_bytes',
+    help: 'Bytes held, about, by cache; only of those that are bounded in bytes.',
+    labelNames: ['cache'],
+    registers,
+    collect() {
+      for (const { name, bytes } of caches) if (bytes !== undefined) this.set({ cache: name }, bytes);
     },
   });
   new Counter({

@@ -42,6 +42,8 @@ export interface Reading {
     externalMb: number;
     /** Entries by cache. */
     cacheEntries: Record<string, number>;
+    /** Of the caches that know. */
+    cacheBytes: Record<string, number>;
     workerRestarts: number;
     /** Refused for overload. */
     refusals: number;
@@ -143,16 +145,20 @@ function readMetrics(text: string): Reading['metrics'] {
     ...text.matchAll(new RegExp(`^${name}(?:\\{([^}]*)\\})? ([\\d.e+-]+)$`, 'gm')),
   ];
   const total = (name: string) => valuesOf(name).reduce((sum, [, , value]) => sum + Number(value), 0);
-  const cacheEntries: Record<string, number> = {};
-  for (const [, labels = '', value] of valuesOf('cache_entries')) {
-    const cache = /cache="([^"]*)"/.exec(labels)?.[1] ?? '';
-    cacheEntries[cache] = (cacheEntries[cache] ?? 0) + Number(value);
-  }
+  const byCache = (name: string) => {
+    const sums: Record<string, number> = {};
+    for (const [, labels = '', value] of valuesOf(name)) {
+      const cache = /cache="([^"]*)"/.exec(labels)?.[1] ?? '';
+      sums[cache] = (sums[cache] ?? 0) + Number(value);
+    }
+    return sums;
+  };
   const bytesOfMb = 2 ** 20;
   return {
     heapUsedMb: total('nodejs_heap_size_used_bytes') / bytesOfMb,
     externalMb: total('nodejs_external_memory_bytes') / bytesOfMb,
-    cacheEntries,
+    cacheEntries: byCache('cache_entries'),
+    cacheBytes: byCache('cache_bytes'),
     workerRestarts: total('worker_restarts_total'),
     refusals: total('admission_refusals_total'),
   };
