@@ -22,6 +22,7 @@ export interface ScratchPostgres {
 interface ScratchOptions {
   cwd: string;
   environment: Readonly<Record<string, string | undefined>>;
+  interrupted: AbortSignal;
 }
 
 const readyWithinMs = 30_000;
@@ -29,9 +30,11 @@ const readyWithinMs = 30_000;
 /**
  * Everything but what is measured is PostgreSQL's own default; commits are durable.
  *
- * @throws LabError when there is no PostgreSQL on this machine or it does not start
+ * @throws LabError when there is no PostgreSQL on this machine, it does not start, or it was interrupted meanwhile
  */
 export async function openScratchPostgres(options: ScratchOptions): Promise<ScratchPostgres> {
+  const { interrupted } = options;
+  interrupted.throwIfAborted();
   const programs = findPrograms(options);
   const identity = findIdentity();
   const folder = mkdtempSync(join(tmpdir(), 'irontrack-lab-postgres-'));
@@ -50,6 +53,7 @@ export async function openScratchPostgres(options: ScratchOptions): Promise<Scra
       '--no-instructions',
     ];
     await run(join(programs, 'initdb'), initdb, settings);
+    interrupted.throwIfAborted();
     const port = await findFreePort();
     const args = ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-k', folder];
     const server = spawn(join(programs, 'postgres'), args, { ...settings, stdio: 'ignore' });
@@ -65,7 +69,7 @@ export async function openScratchPostgres(options: ScratchOptions): Promise<Scra
     const url = (name: string) => `postgres://lab@127.0.0.1:${port}/${name}`;
     const admin = postgres(url('postgres'), { max: 1, onnotice: () => undefined });
     try {
-      await firstAnswer(admin, () => server.exitCode !== null);
+      await firstAnswer(admin, () => server.exitCode !== null || interrupted.aborted);
     } catch (error) {
       await stop();
       throw error;
@@ -85,6 +89,8 @@ export async function openScratchPostgres(options: ScratchOptions): Promise<Scra
     };
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
+    // Whatever an interrupted program says of it.
+    interrupted.throwIfAborted();
     if (error instanceof LabError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new LabError(exitStatus.tool, `A PostgreSQL for the measurement could not be made: ${reason}`, {

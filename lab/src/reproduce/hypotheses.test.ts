@@ -135,7 +135,7 @@ test('whether Ed25519 alone makes /me faster is told from the step that changes 
   };
   assert.match(
     say(2600),
-    /Ed25519 instead of RSA, nothing else changed: 0\.650 times .* was that of its cache/,
+    /Ed25519 instead of RSA, nothing else that it uses changed: 0\.650 times .* was that of its cache/,
   );
   assert.doesNotMatch(say(4400), /that of its cache/);
 });

@@ -63,7 +63,7 @@ function describeSigningAlone(figures: Figures): string[] {
   const alone = before === undefined ? undefined : figures.ratio('me-max', before, 'step-2', rateOf);
   return [
     ...describeRatio(
-      'Answers a second of /me to the limit with Ed25519 instead of RSA, nothing else changed',
+      'Answers a second of /me to the limit with Ed25519 instead of RSA, nothing else that it uses changed',
       alone,
     ),
     ...(isBelow(alone, 1) === 'yes'
