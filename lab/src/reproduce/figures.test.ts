@@ -1,35 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { readMachine } from '../result/machine.ts';
+import { test } from 'node:test';
 import { readFigures, shareSeen } from './figures.ts';
 import { makePlan } from './plan.ts';
-import { makeHead, openState } from './state.ts';
-import { example, profile } from './testing/made-up-state.ts';
+import { example, prepareStates, profile } from './testing/made-up-state.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'irontrack-lab-figures-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
 const plan = makePlan({ isQuick: true });
-let files = 0;
-
-function newState() {
-  files += 1;
-  const head = makeHead({
-    labVersion: '0',
-    startedAt: '2026-01-01T00:00:00Z',
-    configHash: '0',
-    isQuick: true,
-    machine: readMachine(),
-    source: null,
-    serverCores: '0',
-    generatorCores: '1',
-    databaseCores: '0',
-    versions: {},
-  });
-  return openState(join(folder, `${files}.jsonl`), head, { isFresh: true });
-}
+const newState = prepareStates();
 
 test('the share of a core counts threads that ended between two readings', () => {
   const state = newState();

@@ -1,41 +1,25 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { pieceNames } from '../../experiments/auth/piece-names.ts';
-import { readMachine } from '../result/machine.ts';
 import { cpuOf, rateOf, readFigures } from './figures.ts';
 import type { VerdictWord } from './finding.ts';
 import { judgeHypotheses } from './hypotheses.ts';
 import { makePlan } from './plan.ts';
 import { makeReport } from './report.ts';
-import { makeHead, openState, type State } from './state.ts';
-import { addPieces, example, makePings, measure, profile, type Seen } from './testing/made-up-state.ts';
+import type { State } from './state.ts';
+import {
+  addPieces,
+  example,
+  makePings,
+  measure,
+  prepareStates,
+  profile,
+  type Seen,
+} from './testing/made-up-state.ts';
 import { writeMarkdown, writePage } from './write-report.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'irontrack-lab-verdicts-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-
 const plan = makePlan({ isQuick: true });
-let files = 0;
-
-function newState(): State {
-  files += 1;
-  const head = makeHead({
-    labVersion: '0',
-    startedAt: '2026-01-01T00:00:00Z',
-    configHash: '0',
-    isQuick: true,
-    machine: readMachine(),
-    source: null,
-    serverCores: '0',
-    generatorCores: '1',
-    databaseCores: '0',
-    versions: { Node: '26' },
-  });
-  return openState(join(folder, `${files}.jsonl`), head, { isFresh: true });
-}
+const newState = prepareStates();
 
 function judge(state: State, number: number) {
   const finding = judgeHypotheses(readFigures(plan, state)).find((each) => each.number === number);

@@ -1,7 +1,8 @@
 /** Callers that go on while a test breaks the database, and keep a book of what they were promised. */
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
-import { post } from '../support/events.ts';
+import type postgres from 'postgres';
+import { post, walkInbox } from '../support/events.ts';
 import type { TestOrganization } from '../support/organizations.ts';
 import { type Answer, call, goodPassword, newEmail, textMember } from '../support/service.ts';
 import type { RunningServer } from './process.ts';
@@ -30,8 +31,8 @@ export interface FaultLoad {
   more(count: number): Promise<void>;
   /** Nothing was answered that should never be; else it fails with what the server said of it. */
   checkExpected(): Promise<void>;
-  /** None of these tokens may be let in. */
-  checkEnded(tokens: readonly string[]): Promise<void>;
+  /** Every account and every event that was confirmed is there, each event once, and nobody who was signed out is let in. */
+  checkKept(sql: postgres.Sql): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -174,10 +175,17 @@ export function startFaultLoad(
       const failed = said.split('\n').filter((line) => line.includes('A request failed'));
       assert.fail([...told, 'and of failed requests:', ...failed.slice(0, 5)].join('\n'));
     },
-    async checkEnded(tokens) {
-      for (const bearer of tokens) {
+    async checkKept(sql) {
+      const stored = await sql<{ email: string }[]>`select email from users`;
+      const emails = new Set(stored.map(({ email }) => email));
+      for (const email of book.accounts) assert.ok(emails.has(email), `acknowledged and lost: ${email}`);
+      for (const bearer of book.ended) {
         assert.equal((await call(server, '/api/v1/access/me', { bearer })).status, 401);
       }
+      const inbox = await walkInbox(server, organization);
+      const held = new Set(inbox);
+      assert.equal(held.size, inbox.length, 'nothing twice in the inbox');
+      for (const id of book.events) assert.ok(held.has(id), `acknowledged and lost: ${id}`);
     },
     async stop() {
       isOn = false;

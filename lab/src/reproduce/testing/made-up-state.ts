@@ -1,7 +1,35 @@
 /** What an experiment would have measured, for the tests of what is said about it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
 import { makeExampleRun } from '../../report/example-results.ts';
+import { readMachine } from '../../result/machine.ts';
 import type { FlameNode, MicroRow, RunMeasurement } from '../../result/result.ts';
-import type { State } from '../state.ts';
+import { makeHead, openState, type State } from '../state.ts';
+
+/** @returns opens a state with nothing in it; their files are removed after the tests of the file that asks for it */
+export function prepareStates(): () => State {
+  const folder = mkdtempSync(join(tmpdir(), 'irontrack-lab-states-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  let files = 0;
+  return () => {
+    files += 1;
+    const head = makeHead({
+      labVersion: '0',
+      startedAt: '2026-01-01T00:00:00Z',
+      configHash: '0',
+      isQuick: true,
+      machine: readMachine(),
+      source: null,
+      serverCores: '0',
+      generatorCores: '1',
+      databaseCores: '0',
+      versions: { Node: '26' },
+    });
+    return openState(join(folder, `${files}.jsonl`), head, { isFresh: true });
+  };
+}
 
 export const example: RunMeasurement = { ...makeExampleRun({ durationS: 1 }), series: [] };
 
