@@ -108,8 +108,9 @@ export const inputs: readonly Input[] = [
     'disk for a byte of rows: a third stays free for vacuum and indexes that are built anew',
   ),
   machine('poolSize', 10, '`DATABASE_POOL_SIZE` of a process'),
-  machine('workerMb', 150, 'MB of a process, idle ([performance](performance.md#start-and-memory))'),
-  machine('hashMb', 70, 'MB for a password being hashed (the same)'),
+  machine('workerMb', 230, 'MB of a process at work, idle 150 ([soak](benchmarks/soak.md))'),
+  machine('supervisorMb', 130, 'MB of the supervisor of a node (the same)'),
+  machine('hashMb', 70, 'MB for a password being hashed ([performance](performance.md#start-and-memory))'),
   machine('commitShare', 20, 'events that share a commit, and results of deliveries (assumed)'),
   machine(
     'missPages',
@@ -159,7 +160,11 @@ export const sections: readonly { title: string; lines: readonly Line[] }[] = [
       ),
       line('workers', 'nodes * nodeCores', 'processes, one a core'),
       line('hashSlots', 'max(nodes, ceil(2 * hashCores))', 'passwords hashed at once'),
-      line('serviceMemoryGb', '(workers * workerMb + hashSlots * hashMb) / 1000', 'GB of memory in use'),
+      line(
+        'serviceMemoryGb',
+        '(workers * workerMb + nodes * supervisorMb + hashSlots * hashMb) / 1000',
+        'GB of memory in use',
+      ),
     ],
   },
   {

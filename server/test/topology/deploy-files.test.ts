@@ -214,6 +214,16 @@ test('the probes of Kubernetes ask paths that need nobody, on the port that is l
   assert.ok(kinds.includes('PodDisruptionBudget'));
 });
 
+test('whoever ends a process waits longer than its end may take', () => {
+  const drainS = 40;
+  const embeddedS = 30 + 10;
+  const ofUnit = (name: string) => numberIn(`systemd/${name}`, /^TimeoutStopSec=(\d+)s$/m);
+  // The first step of docs/deployment.md has the database in the node.
+  assert.ok(ofUnit('irontrack@.service') > drainS + embeddedS);
+  assert.ok(ofUnit('irontrack-worker.service') > drainS);
+  assert.ok(numberIn('compose/compose.yaml', /stop_grace_period: (\d+)s/) > drainS);
+});
+
 test('every line of the settings files has a reason above it', () => {
   const files = globSync(['**/*.{conf,ini,service,env}'], { cwd: deploy });
   assert.ok(files.length >= 9, files.join(', '));
