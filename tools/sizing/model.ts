@@ -85,7 +85,7 @@ export const inputs: readonly Input[] = [
   size('sessionBytes', 459, 'a session'),
   size('auditBytes', 485, 'an audit entry'),
   size('eventBytes', 316, 'an event beside its payload'),
-  size('attemptBytes', 192, 'an attempt to deliver'),
+  size('attemptBytes', 201, 'an attempt to deliver'),
   size('signInLog', 3300, 'log of a sign-in'),
   size('refreshLog', 1330, 'log of a refresh'),
   size('eventLog', 1200, 'log of an event, in batches'),
