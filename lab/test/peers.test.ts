@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { type CommandLine, openCommandLine } from './support/command-line.ts';
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 suite('the service beside its peers', () => {
   let shell: CommandLine;
@@ -40,6 +47,39 @@ suite('the service beside its peers', () => {
     }
   });
 
+  test('stopped in the middle it keeps what it has, marked as not finished, and leaves nothing running', async (t) => {
+    const temporary = mkdtempSync(join(tmpdir(), 'irontrack-lab-stopped-'));
+    t.after(() => rmSync(temporary, { recursive: true, force: true }));
+    // Under root PostgreSQL runs as another user.
+    chmodSync(temporary, 0o711);
+    const args = ['--only', 'irontrack', '--tasks', 'me', '--passwords', 'own', '--rounds', '100'];
+    const child = spawn(
+      process.execPath,
+      [main, 'peers', ...args, '--duration', '0.3s', '--out', 'stopped.md'],
+      {
+        cwd: shell.folder,
+        env: { ...process.env, TMPDIR: temporary },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    const ended = once(child, 'close');
+    const out = join(shell.folder, 'stopped.md');
+    while (!existsSync(out) && child.exitCode === null) await sleep(20);
+    child.kill('SIGINT');
+    assert.deepEqual(await ended, [1, null], stderr);
+    assert.match(stderr, /^What was measured is in .*stopped\.md\.$/m);
+    assert.match(readFileSync(out, 'utf8'), /^\*\*Not finished: /m);
+    assert.deepEqual(
+      readdirSync(temporary).filter((name) => name.startsWith('irontrack-')),
+      [],
+    );
+    assert.deepEqual(findProcessesOf(temporary), []);
+  });
+
   for (const [given, said] of [
     [['--only', 'irontrack,django'], /--only knows no django: irontrack, better-auth, express/],
     [['--tasks', 'me,'], /--tasks knows no empty name: signup, signin, me/],
@@ -54,3 +94,17 @@ suite('the service beside its peers', () => {
     });
   }
 });
+
+/** Living processes whose environment names a folder; only Linux shows them as files. */
+function findProcessesOf(folder: string): string[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder);
+      } catch {
+        return false;
+      }
+    });
+}
