@@ -18,13 +18,13 @@ test('ping answers the text OK', async () => {
 });
 
 test('the root says what answers and where to go on, to programs', async () => {
-  const { body: health } = await call(service, '/health');
   for (const path of ['/', '/?']) {
     for (const accept of ['*/*', 'application/json', 'image/*']) {
       const answer = await call(service, path, { headers: { accept } });
       assert.equal(answer.status, 200, path);
       const { name, version, ...links } = Object(answer.body);
-      assert.deepEqual([name, version], [member(health, 'app'), member(health, 'version')]);
+      assert.equal(name, 'IronTrack');
+      assert.match(String(version), /^\d+\.\d+\.\d+(-[\w.]+)?$/);
       assert.deepEqual(Object.keys(links), ['docs', 'openapi', 'ping']);
       for (const link of Object.values<string>(links)) {
         assert.equal((await call(service, link)).status, 200, link);
