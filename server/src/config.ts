@@ -63,7 +63,7 @@ export const settings = {
   VALKEY_URL: setting(
     optional(valkeyUrl()),
     '',
-    'Valkey, or Redis 6 or later, shared by several nodes: redis://, rediss:// or unix://. Unset: each for itself.',
+    'Valkey, or Redis 6.2 or later, shared by several nodes: redis://, rediss:// or unix://. Unset: each for itself.',
   ),
   DATABASE_PREPARED_STATEMENTS: setting(
     oneOf('auto', 'on', 'off'),
