@@ -77,7 +77,7 @@ export async function openService(
   });
   closing(async () => {
     lifecycle.state = 'draining';
-    await drain(service);
+    await drain(service, settings.telemetry);
   });
   await service.open();
   return { service, address: await listen(service.app, config) };
@@ -86,14 +86,33 @@ export async function openService(
 /** Open requests get this long; what is still open then is cut off. */
 const longestDrainMs = 30_000;
 
+/**
+ * After this long it ends without what is not finished: deliveries, which somebody makes again when their leases are over,
+ * and events that were not acknowledged. A database that stands still keeps each statement for 5 s, and one may follow
+ * another.
+ */
+const longestEndMs = 40_000;
+
 /** A node that ends says `Connection: close` for this long; a proxy that asks often has then let go of all connections. */
 const partingMs = 1_000;
 
-async function drain(service: Service): Promise<void> {
+async function drain(service: Service, { log }: Pick<Telemetry, 'log'>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<true>();
   const cutOff = setTimeout(() => service.app.server.closeAllConnections(), longestDrainMs);
-  await releaseConnections(service, partingMs);
-  await service.close();
-  clearTimeout(cutOff);
+  const giveUp = setTimeout(resolve, longestEndMs, true);
+  const finished = async (): Promise<false> => {
+    await releaseConnections(service, partingMs);
+    await service.close();
+    return false;
+  };
+  try {
+    if (await Promise.race([finished(), late])) {
+      log.warn(`Not everything was finished within ${longestEndMs / 1_000} s, and the rest is left.`);
+    }
+  } finally {
+    clearTimeout(cutOff);
+    clearTimeout(giveUp);
+  }
 }
 
 /** While others take the new connections: whoever was asked nothing for this long is closed without an answer to say so. */

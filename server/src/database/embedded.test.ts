@@ -27,6 +27,8 @@ import {
   tryMountTmpfs,
 } from './embedded/test-folder.ts';
 
+const onLinux = { skip: process.platform !== 'linux' && 'needs /proc' };
+
 test('makes a database at the first start and finds its rows again at the second', async (t) => {
   const folder = makeDataFolder(t);
   const first = await start(folder, { durable: true });
@@ -127,6 +129,22 @@ test('stops the PostgreSQL that a killed process left running, and loses nothing
   await database.stop();
 });
 
+test('stops a PostgreSQL that was left running and stands still', onLinux, async (t) => {
+  const folder = makeDataFolder(t);
+  const holder = await spawnHolder(t, folder, { durable: true });
+  await query(holder, 'create table note (words text)');
+  await query(holder, "insert into note values ('committed')");
+  for (const pid of readProcesses(folder)) process.kill(pid, 'SIGSTOP');
+  process.kill(holder.pid, 'SIGKILL');
+  await holder.ended;
+  const began = performance.now();
+  const database = await start(folder, { durable: true });
+  const tookMs = performance.now() - began;
+  assert.ok(tookMs < 25_000, `${tookMs} ms: it was ended by force, if at all`);
+  assert.deepEqual(await query(database, 'select words from note'), [{ words: 'committed' }]);
+  await database.stop();
+});
+
 test('an interrupted first start leaves nothing half-made', async (t) => {
   const folder = makeDataFolder(t);
   const holder = await spawnHolder(t, folder, { waitUntilReady: false });
@@ -170,6 +188,23 @@ test('stop() ends PostgreSQL and gives the folder back, however often PostgreSQL
   assert.equal(existsSync(join(folder.path, 'irontrack.pid')), false);
   await (await start(folder)).stop();
   assert.equal(existsSync(join(folder.path, 'postgresql', 'postmaster.pid')), false);
+});
+
+test('stop() between two attempts to start PostgreSQL again leaves none behind', onLinux, async (t) => {
+  const folder = makeDataFolder(t);
+  const said: string[] = [];
+  const database = await start(folder, { say: (line) => said.push(line) });
+  const [postmaster = 0, child = 0] = readProcesses(folder);
+  // It keeps the shared memory, so that none can start before it is gone.
+  process.kill(child, 'SIGSTOP');
+  process.kill(postmaster, 'SIGKILL');
+  while (said.length === 0) await delay(5);
+  await delay(300);
+  const stopped = database.stop();
+  process.kill(child, 'SIGCONT');
+  const outcome = await Promise.race([stopped, delay(20_000, 'waited for in vain', { ref: false })]);
+  assert.equal(outcome, undefined);
+  await (await start(folder)).stop();
 });
 
 test('refuses a cluster of another PostgreSQL version and leaves it alone', async (t) => {
@@ -328,6 +363,13 @@ test('does not hear the interrupt of the terminal', async (t) => {
   process.kill(readPostmasterPid(folder), 0);
   await (await start(folder)).stop();
 });
+
+/** The postmaster first. */
+function readProcesses(folder: DataFolder): number[] {
+  const postmaster = readPostmasterPid(folder);
+  const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8');
+  return [postmaster, ...children.trim().split(' ').map(Number)];
+}
 
 function readPostmasterPid(folder: DataFolder): number {
   return Number(readFileSync(join(folder.path, 'postgresql', 'postmaster.pid'), 'utf8').split('\n')[0]);

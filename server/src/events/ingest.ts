@@ -188,6 +188,8 @@ export function createIngest(settings: IngestSettings): Ingest {
     const lastTryMs = Math.min(...batch.map(({ queuedAtMs }) => queuedAtMs)) + longestWaitMs;
     let turn: 'first' | 'again' = 'first';
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      // Those at the end of a long queue: a try takes 5 s while the database is silent, and 26 of them stand in a full one.
+      if (awaySinceMs !== undefined && now() > lastTryMs) throw databaseAway();
       try {
         const result = await insertEvents(sql, events, turn);
         awaySinceMs = undefined;

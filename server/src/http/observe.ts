@@ -135,6 +135,7 @@ export function createObserver(options: ObserverOptions): Observer {
     makeRequestId,
     clock,
     writePreparedHead: options.writePreparedHead ?? chooseWriteHead(),
+    isLast: open.isLast,
     unrouted: (method) => findRecord(method, unmatchedRoute),
   };
 
@@ -287,6 +288,8 @@ export function createObserver(options: ObserverOptions): Observer {
       });
       app.addHook('preClose', (done) => {
         isDraining = true;
+        // Of what was asked before nobody has been told that its connection ends: each would be kept for 72 s.
+        open.closeWhenDone();
         done();
       });
     },

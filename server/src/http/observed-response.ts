@@ -24,6 +24,8 @@ export interface StatusRecord {
 
 /** What every response of one server shares. */
 export interface ResponseContext {
+  /** Is its connection to be closed after it? */
+  isLast: (response: ObservedResponse) => boolean;
   /** Undefined when the log level is above info. */
   accessLog: AccessLog | undefined;
   histogram: { series(method: string, route: string, status: number): RequestSeries };
@@ -71,6 +73,8 @@ export class ObservedResponse extends ServerResponse {
   override writeHead(status: number, second?: string | HeadersArgument, third?: HeadersArgument): this {
     const own = typeof second === 'string' ? third : second;
     const all = withConstantHeaders(this, own);
+    // Then node:http says `Connection: close`.
+    if (this.context.isLast(this)) this.shouldKeepAlive = false;
     return typeof second === 'string' ? super.writeHead(status, second, all) : super.writeHead(status, all);
   }
 

@@ -12,6 +12,10 @@ export interface OpenAnswers {
   findUnread(socket: Duplex): ObservedResponse | undefined;
   /** Cuts off clients that have not taken an answer whole in time, counted from their request. */
   cutOffUnread(longestMs: number): void;
+  /** From now on a connection is closed when nothing of it is open any more. */
+  closeWhenDone(): void;
+  /** Is this such a connection, and nothing of it open but this? */
+  isLast(response: ObservedResponse): boolean;
   readonly size: number;
 }
 
@@ -25,12 +29,15 @@ const mostPipelined = 100;
 export function createOpenAnswers(clock: () => number): OpenAnswers {
   const open = new Set<ObservedResponse>();
   const openBySocket = new WeakMap<object, number>();
+  let closesWhenDone = false;
 
   function forget(this: ObservedResponse): void {
     open.delete(this);
     const { socket } = this.req;
-    openBySocket.set(socket, (openBySocket.get(socket) ?? 1) - 1);
+    const left = (openBySocket.get(socket) ?? 1) - 1;
+    openBySocket.set(socket, left);
     this.recordOnce(clientLeft);
+    if (closesWhenDone && left === 0) socket.destroySoon();
   }
 
   return {
@@ -61,6 +68,10 @@ export function createOpenAnswers(clock: () => number): OpenAnswers {
         if (response.writableEnded && clock() - response.startedAt > longestMs) response.req.socket.destroy();
       }
     },
+    closeWhenDone() {
+      closesWhenDone = true;
+    },
+    isLast: ({ req }) => closesWhenDone && openBySocket.get(req.socket) === 1,
     get size() {
       return open.size;
     },

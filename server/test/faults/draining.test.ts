@@ -67,3 +67,27 @@ test('a client that holds its connection open does not keep a server from ending
   assert.equal((await server.finished).status, 0);
   assert.ok(performance.now() - startedAt < 5_000);
 });
+
+test('requests that take longer than connections are let go of do not hold up the end once they are answered', async () => {
+  const server = await startServer({
+    DATABASE_URL: databaseUrl,
+    DATA_DIR: makeFolder(),
+    ARGON2_MEMORY_KIB: '262144',
+    ARGON2_PASSES: '3',
+    HASH_CONCURRENCY: '1',
+    HASH_MAX_WAIT_MS: '60000',
+  });
+  // Half a second each on one core, one after the other, on connections that their client keeps.
+  const asked = Array.from({ length: 6 }, () =>
+    call(server, '/api/v1/auth/register', { json: { email: newEmail(), password: goodPassword } }),
+  );
+  await pause(200);
+  server.signal('SIGTERM');
+  const answers = await Promise.all(asked);
+  const answeredAt = performance.now();
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]));
+  assert.equal(answers.at(-1)?.headers.get('connection'), 'close');
+  assert.equal((await server.finished).status, 0);
+  const laterMs = performance.now() - answeredAt;
+  assert.ok(laterMs < 15_000, `It ended ${Math.round(laterMs)} ms after the last answer.`);
+});

@@ -6,17 +6,17 @@ import { uuidv7 } from 'uuidv7';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { createIngest, type IngestOutcome } from '../../src/events/ingest.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { createDatabaseProxy } from './database-proxy.ts';
 
 const address = await createTestDatabase();
-const limits = { flushers: 1, batchRows: 128, batchBytes: 1 << 20, queueRows: 1_000, queueBytes: 1 << 20 };
+const limits = { flushers: 1, batchRows: 16, batchBytes: 1 << 20, queueRows: 1_000, queueBytes: 1 << 20 };
 
 /** An ingest queue on a pool of one connection. */
-async function open(queue: { mostWaiting: number; maxWaitMs: number }) {
+async function open(queue: { mostWaiting: number; maxWaitMs: number }, way = { address, timeoutMs: 20_000 }) {
   let refusals = 0;
   const database = openDatabase({
-    address,
+    ...way,
     poolSize: 1,
-    timeoutMs: 20_000,
     queue,
     onRefused: () => {
       refusals += 1;
@@ -102,4 +102,24 @@ test('what a batch has stored is acknowledged, also when nobody can say what its
   await asleep;
   assert.equal(await count(), 3);
   assert.equal((await add('known')).kind, 'duplicate');
+});
+
+test('while nothing comes back from the database, events at the end of a long queue are given up in time too', async () => {
+  const proxy = createDatabaseProxy();
+  const way = { address: await proxy.reach(address), timeoutMs: 2_000 };
+  const { add } = await open({ mostWaiting: 100, maxWaitMs: 10_000 }, way);
+  assert.equal((await add(null)).kind, 'stored');
+  proxy.pause();
+  const startedAt = performance.now();
+  // Twenty batches. The first is tried for 10 s; one try of each of the others would take 38 s more.
+  const outcomes = await Promise.all(Array.from({ length: 20 * limits.batchRows }, () => add(null)));
+  const tookMs = performance.now() - startedAt;
+  proxy.restore();
+  for (const outcome of outcomes) {
+    assert.ok(outcome.kind === 'failed' && outcome.error instanceof Error);
+    assert.equal('code' in outcome.error && outcome.error.code, 'database-unavailable');
+  }
+  assert.ok(tookMs < 30_000, `${Math.round(tookMs)} ms`);
+  const deadline = performance.now() + 10_000;
+  while ((await add(null)).kind !== 'stored') assert.ok(performance.now() < deadline, 'it stores again');
 });

@@ -11,6 +11,7 @@ import type { Binaries } from './binaries.ts';
 import { errorCode } from './failures.ts';
 import { isShortSocketFolder } from './listener.ts';
 import { runProgram } from './run.ts';
+import { signalPostmaster } from './standstill.ts';
 
 interface PostmasterFile {
   pid: number;
@@ -64,7 +65,7 @@ async function stopOrphan(pid: number, clusterDir: string, binaries: Binaries): 
   }
   // Fast first; then immediate, after which the next start recovers from the write-ahead log. Nothing is lost.
   for (const [signal, patienceMs] of [['SIGINT', 30_000] as const, ['SIGQUIT', 10_000] as const]) {
-    sendSignal(pid, signal);
+    signalPostmaster(pid, signal);
     for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += 5) {
       if (!isPostmasterOf(pid, clusterDir)) return;
       await delay(5);
@@ -91,13 +92,5 @@ function isPostmasterOf(pid: number, clusterDir: string): boolean {
     return readPostmasterFile(clusterDir)?.pid === pid;
   } catch {
     return false;
-  }
-}
-
-function sendSignal(pid: number, signal: 'SIGINT' | 'SIGQUIT'): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (errorCode(error) !== 'ESRCH') throw error;
   }
 }

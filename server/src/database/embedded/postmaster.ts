@@ -9,6 +9,7 @@ import { commandFor, type Identity } from './identity.ts';
 import { clearLeftovers, readPostmasterFile } from './leftovers.ts';
 import { cannotRun, neutralFolder, postgresEnvironment, runProgram } from './run.ts';
 import { postgresArguments, type Settings } from './settings.ts';
+import { signalPostmaster } from './standstill.ts';
 
 interface PostmasterPlan {
   clusterDir: string;
@@ -31,7 +32,18 @@ const sharedMemoryPatienceMs = 15_000;
 /** One that lived this long and then died has earned a quick restart. */
 const steadyAfterMs = 60_000;
 const longestBackoffMs = 5_000;
-const stopPatienceMs = 30_000;
+
+/**
+ * How PostgreSQL is ended, and how long each signal is waited for. Fast, with a checkpoint; at once, after which the next
+ * start recovers from the write-ahead log (it kills by itself what of it has not ended 5 s later); and by the kernel, for
+ * one that a debugger or a frozen container keeps from acting on any other. By none of them a commit is lost.
+ */
+const endings = [
+  { signal: 'SIGINT', patienceMs: 30_000 },
+  { signal: 'SIGQUIT', patienceMs: 10_000 },
+  { signal: 'SIGKILL', patienceMs: 5_000 },
+] as const;
+
 const largestLogBytes = 8 * 1024 * 1024;
 const logCheckMs = 10 * 60_000;
 
@@ -60,6 +72,8 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
   const start = async (): Promise<Postmaster> => {
     const deadline = Date.now() + sharedMemoryPatienceMs;
     for (;;) {
+      // Asked to stop since, this one would never be stopped.
+      ending.signal.throwIfAborted();
       trimLogs();
       const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
       current = spawnPostmaster(plan);
@@ -67,7 +81,7 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
       if (ended === undefined) return current;
       const output = readFileTail(logFile, logStart);
       const mayPass = /pre-existing shared memory block/.test(output) && Date.now() < deadline;
-      if (!mayPass || ending.signal.aborted) throw explainFailure(ended, output, dirname(logFile));
+      if (!mayPass) throw explainFailure(ended, output, dirname(logFile));
       await delay(50);
     }
   };
@@ -104,7 +118,10 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
   };
 
   // Last resort for a process.exit() without stop(): better a shutdown nobody waits for than an orphan.
-  const onExit = () => current?.child.kill('SIGINT');
+  const onExit = () => {
+    const pid = pidOf(current);
+    if (pid !== undefined) signalPostmaster(pid, 'SIGINT');
+  };
   process.on('exit', onExit);
   const first = await start().catch((error) => {
     process.off('exit', onExit);
@@ -116,13 +133,10 @@ export async function supervisePostmaster(plan: PostmasterPlan): Promise<{ stop(
   return {
     async stop() {
       ending.abort();
-      if (current !== undefined) {
-        if (process.platform === 'win32') {
-          await runProgram(identity, binaries.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast']);
-        }
-        await stopPostmaster(current);
+      if (process.platform === 'win32' && pidOf(current) !== undefined) {
+        await runProgram(identity, binaries.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast']);
       }
-      await running;
+      if (await stopPostmaster(current, say)) await running;
       clearInterval(logTimer);
       process.off('exit', onExit);
     },
@@ -178,12 +192,36 @@ async function waitUntilReady({ child, ended }: Postmaster, clusterDir: string):
   }
 }
 
-async function stopPostmaster({ child, ended }: Postmaster): Promise<void> {
-  child.kill('SIGINT');
-  // A stuck shutdown is cut short; the next start then recovers from the write-ahead log.
-  const impatience = setTimeout(() => child.kill('SIGQUIT'), stopPatienceMs);
-  await ended;
-  clearTimeout(impatience);
+/** The process id of one that has not ended. */
+function pidOf(postmaster: Postmaster | undefined): number | undefined {
+  const child = postmaster?.child;
+  return child?.exitCode === null && child.signalCode === null ? child.pid : undefined;
+}
+
+/** @returns false when it could not be ended and is left behind */
+async function stopPostmaster(
+  postmaster: Postmaster | undefined,
+  say: (sentence: string) => void,
+): Promise<boolean> {
+  const pid = pidOf(postmaster);
+  if (postmaster === undefined || pid === undefined) return true;
+  let waitedMs = 0;
+  for (const { signal, patienceMs } of endings) {
+    if (waitedMs > 0) {
+      say(
+        `PostgreSQL has not ended within ${waitedMs / 1_000} s: it gets ${signal}. Its next start recovers from its log.`,
+      );
+    }
+    if (signalPostmaster(pid, signal)) {
+      say('PostgreSQL stood still, stopped by a signal: it is continued, so that it can end.');
+    }
+    const late = delay(patienceMs, false, { ref: false });
+    if (await Promise.race([postmaster.ended.then(() => true), late])) return true;
+    waitedMs += patienceMs;
+  }
+  say(`PostgreSQL (process ${pid}) does not even end when it is killed, and is left behind.`);
+  postmaster.child.unref();
+  return false;
 }
 
 /** PostgreSQL keeps the file open, so the log is copied away and emptied in place. One old log is kept. */
