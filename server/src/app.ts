@@ -29,10 +29,9 @@ import {
   listenForChanges,
   tellChange,
 } from './database/announcements.ts';
-import { openDatabase } from './database/database.ts';
-import { createListShare } from './database/list-share.ts';
-import { openReplica } from './database/open-replica.ts';
+import { followChanges } from './database/followed-changes.ts';
 import type { DatabasePlaces } from './database/route.ts';
+import { openServingDatabase } from './database/serving-database.ts';
 import { mountEvents } from './events/events.routes.ts';
 import { createEvents } from './events/events.ts';
 import { mountInbox } from './events/inbox.routes.ts';
@@ -65,8 +64,9 @@ import { createCallers } from './sessions/callers.ts';
 import { createKeyring } from './sessions/keyring.ts';
 import { mountSessions } from './sessions/sessions.routes.ts';
 import { createSessions } from './sessions/sessions.ts';
+import { listChores } from './system/chores.ts';
 import { mountDocs } from './system/docs.routes.ts';
-import { type Chore, type Housekeeping, startHousekeeping } from './system/housekeeping.ts';
+import { type Housekeeping, startHousekeeping } from './system/housekeeping.ts';
 import { mountSystem } from './system/system.routes.ts';
 import { createSystem, type Lifecycle, probeMemoryCache } from './system/system.ts';
 import { createFailureLog } from './telemetry/failure-log.ts';
@@ -112,35 +112,19 @@ export interface Service {
   close(): Promise<void>;
 }
 
-const minuteMs = 60_000;
-
-/** Dead sessions stay this long: they tell from which addresses an account is known. */
-const deadSessionRetentionMs = 30 * 24 * 60 * minuteMs;
-
 /** Builds the service. It touches nothing outside the process until `open`, and does not listen. */
 export async function createService(settings: ServiceSettings): Promise<Service> {
   const { config, telemetry, lifecycle, clock, randomBytes, siblings, place = 0 } = settings;
   const { log, metrics } = telemetry;
 
-  const database = openDatabase({
-    address: settings.database.address,
-    poolSize: config.database.poolSize,
-    timeoutMs: config.database.timeoutMs,
-    queue: config.database.queue,
+  const { database, lists, replica, reads, line, ...pools } = openServingDatabase({
+    places: settings.database,
+    limits: config.database,
+    log,
     onWait: metrics.connectionWaited,
-    onRefused: () => metrics.admissionRefused('database-queue', 'any'),
-    prepares: settings.database.prepares,
+    onRefused: (cost) => metrics.admissionRefused('database-queue', cost),
+    onListRead: metrics.listRead,
   });
-  const line = {
-    queue: config.database.queue,
-    now: () => performance.now(),
-    onWait: metrics.connectionWaited,
-  };
-  const refusedInLine = (cost: 'any' | 'costly') => () => metrics.admissionRefused('database-queue', cost);
-  const lists = createListShare({ database, ...line, onRefused: refusedInLine('costly') });
-  const primary = { reads: lists, position: database.sql };
-  const replica = openReplica(settings.database.replica, primary, log, metrics.listRead);
-  const reads = replica ?? lists;
   const hashQueue = createHashQueue({
     concurrency: config.hashing.concurrency,
     maxWaitMs: config.hashing.maxWaitMs,
@@ -200,7 +184,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     randomBytes,
     lifetimes: config.tokens,
     token: { issuer, audience },
-    line: { ...line, onRefused: refusedInLine('any') },
+    line,
     onReuse: metrics.refreshReused,
   });
   const accounts = createAccounts({ database, audit, clock, sessions, passwords, limits });
@@ -378,32 +362,20 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     };
   }
 
-  /** Whatever keeps copies of rows. */
-  const copies = [callers, keyring, pages, organizations, keyHolders];
-  const listener: ChangeListener = {
-    changed(topic, id) {
-      if (topic === 'user') callers.forgetUser(id);
-      else if (topic === 'session') callers.forgetSession(id);
-      else if (topic === 'exercises') forgetPages(id);
-      else if (topic === 'organization') organizations.forget(id);
-      else if (topic === 'api-key') keyHolders.forgetKey(id);
-      else if (topic === 'deliveries') webhooks.wake();
-      else void reloadKeys();
+  const listener: ChangeListener = followChanges({
+    drop: {
+      user: callers.forgetUser,
+      session: callers.forgetSession,
+      exercises: forgetPages,
+      organization: organizations.forget,
+      'api-key': keyHolders.forgetKey,
+      deliveries: () => webhooks.wake(),
+      'signing-keys': () => void reloadKeys(),
     },
-    disconnected() {
-      log.warn(
-        'The database connection that carries news of changes is lost: caches are off until it is back.',
-      );
-      for (const part of copies) part.suspend();
-    },
-    connected() {
-      for (const part of copies) part.resume();
-      // At the start the keys have just been read.
-      if (announcements === undefined) return;
-      log.info('News of changes are heard again: caches are on.');
-      void reloadKeys();
-    },
-  };
+    copies: [callers, keyring, pages, organizations, keyHolders],
+    log,
+    onHeardAgain: () => void reloadKeys(),
+  });
 
   /** @param scope `system`, `all`, or whose rows changed */
   function forgetPages(scope: string): void {
@@ -424,32 +396,14 @@ export async function createService(settings: ServiceSettings): Promise<Service>
     callers.forgetTokens();
   }
 
-  const before = (now: Date, ageMs: number) => new Date(now.getTime() - ageMs);
-  const chores: readonly Chore[] = [
-    {
-      name: 'renew the signing key',
-      everyMs: minuteMs,
-      isOfProcess: true,
-      run: () => keyring.reload(),
-    },
-    {
-      name: 'delete dead sessions',
-      everyMs: 60 * minuteMs,
-      run: (now) => sessions.tidy(before(now, deadSessionRetentionMs)),
-    },
-    {
-      name: 'delete old audit entries',
-      everyMs: 60 * minuteMs,
-      run: (now) => audit.tidy(before(now, config.auditRetentionMs)),
-    },
-    { name: 'make partitions for events', everyMs: 10 * minuteMs, run: () => events.prepare() },
-    {
-      name: 'delete old events',
-      everyMs: 10 * minuteMs,
-      run: (now) => events.dropOld(before(now, config.events.retentionMs)),
-    },
-    { name: 'forget old dedup ids and leases', everyMs: minuteMs, run: () => events.tidy() },
-  ];
+  const chores = listChores({
+    keyring,
+    sessions,
+    audit,
+    events,
+    auditRetentionMs: config.auditRetentionMs,
+    eventRetentionMs: config.events.retentionMs,
+  });
 
   let housekeeping: Housekeeping | undefined;
   let announcements: Announcements | undefined;
@@ -492,8 +446,7 @@ export async function createService(settings: ServiceSettings): Promise<Service>
       await webhooks.close();
       await announcements?.close();
       await valkey?.close();
-      await replica?.close();
-      await database.close();
+      await pools.close();
     },
   };
 }
