@@ -43,6 +43,21 @@ test('windows that are over do not pile up', async () => {
   assert.ok(counters.size <= 2_000, `${counters.size}`);
 });
 
+test('a window that is begun anew is the last of its limit to be given up, wherever its predecessor stood', async () => {
+  let nowMs = Date.parse('2026-01-31T09:30:00Z');
+  const counters = createMemoryCounters(() => new Date(nowMs), 3);
+  const take = (subject: string) => counters.take({ limit, subject }).isGranted;
+  for (const subject of ['x', 'y', 'again']) take(subject);
+  nowMs += limit.windowMs;
+  for (const subject of ['again', 'b', 'c']) assert.ok(take(subject));
+  assert.equal(counters.size, 3);
+  assert.equal(take('again'), false);
+  assert.ok(take('d'));
+  assert.equal(counters.size, 3);
+  assert.equal(take('b'), false);
+  assert.ok(take('again'));
+});
+
 test('a limit holds so many windows and no more: the one that began first is given up', () => {
   const counters = createMemoryCounters(() => new Date('2026-01-31T09:30:00Z'), 1_000);
   const other = { limit: { ...limit, name: 'refresh' }, subject: 'somebody' };
