@@ -44,12 +44,13 @@ export interface Database {
   /** Statements that end in the request id as a comment, for whoever reads pg_stat_activity or the slow log. */
   forRequest(requestId: string): Sql;
   /**
-   * The same two for whoever counts what is under way.
+   * The same two for statements that may take long: what comes later is sent on other connections, so that it waits behind
+   * none of them, and whoever bounds their number hears of their end.
    *
    * @param onEnded called once for each statement: when it has really ended, which may be long after its caller was told
    *   that there was no answer, or when it was never begun
    */
-  counted(onEnded: () => void): Pick<Database, 'sql' | 'forRequest'>;
+  costly(onEnded: () => void): Pick<Database, 'sql' | 'forRequest'>;
   /**
    * Runs `work` between BEGIN and COMMIT and resolves after PostgreSQL has confirmed the COMMIT.
    *
@@ -104,7 +105,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
     });
   }
 
-  /** @param onEnded see `counted` */
+  /** @param onEnded see `costly` */
   async function guard<Result>(
     run: (client: postgres.Sql) => Promise<Result>,
     places = 1,
@@ -193,19 +194,21 @@ export function openDatabase(settings: DatabaseSettings): Database {
   }
 
   function statements(onEnded?: () => void): Pick<Database, 'sql' | 'forRequest'> {
+    const options = onEnded === undefined ? {} : alone;
     return {
-      sql: (strings, ...values) => guard((client) => runPrepared(client, strings, values), 1, onEnded),
+      sql: (strings, ...values) =>
+        guard((client) => runPrepared(client, strings, values, options), 1, onEnded),
       forRequest:
         (requestId) =>
         (strings, ...values) =>
-          guard((client) => runCommented(client, requestId, strings, values), 1, onEnded),
+          guard((client) => runCommented(client, requestId, strings, values, options), 1, onEnded),
     };
   }
 
   return {
     connections: poolSize,
     ...statements(),
-    counted: statements,
+    costly: statements,
     async transaction(requestId, work) {
       let isGivenUp = false;
       try {
@@ -297,26 +300,32 @@ export async function inTransaction<Result>(
 
 type Client = Pick<postgres.Sql, 'unsafe'>;
 
+/**
+ * The library asks a statement that it has sent whether others may follow it on its connection before it has ended
+ * (postgres.js 3.4.9, `execute` of connection.js; its types do not list it). Without this a refresh was put behind a list,
+ * for as long as that took, whenever no connection was idle.
+ */
+const alone = { onexecute: () => false };
+
 // `unsafe` is the library's name for "text and parameters". The text comes out of our templates alone, and unlike its
 // own template tag it keeps no entry for every array of strings it ever saw.
 async function runPrepared<Row extends object>(
   client: Client,
-  ...[strings, values]: Parameters<typeof compileStatement>
+  ...[strings, values, options]: [...Parameters<typeof compileStatement>, options?: object]
 ): Promise<Row[]> {
   const { text, parameters } = compileStatement(strings, values);
-  return allOf(await client.unsafe<Row[]>(text, asParameters(parameters), { prepare: true }));
+  return allOf(await client.unsafe<Row[]>(text, asParameters(parameters), { ...options, prepare: true }));
 }
 
 async function runCommented<Row extends object>(
   client: Client,
   requestId: string,
-  ...[strings, values]: Parameters<typeof compileStatement>
+  ...[strings, values, options = {}]: [...Parameters<typeof compileStatement>, options?: object]
 ): Promise<Row[]> {
   const { text, parameters } = compileStatement(strings, values);
   // Not prepared: each request id makes another text, and a connection would keep them all.
-  return allOf(
-    await client.unsafe<Row[]>(`${text} /* request_id='${requestId}' */`, asParameters(parameters)),
-  );
+  const commented = `${text} /* request_id='${requestId}' */`;
+  return allOf(await client.unsafe<Row[]>(commented, asParameters(parameters), options));
 }
 
 /**

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createTestDatabase } from '../../test/support/database.ts';
 import { Problem } from '../problem.ts';
 import { connectPool } from './client.ts';
-import { openDatabase } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
 import { createListShare } from './list-share.ts';
 import type { Sql } from './sql.ts';
 
@@ -33,6 +33,16 @@ after(() => holder.end({ timeout: 0 }));
 
 /** A list that goes on until the lock is let go. */
 const readHeldList = (sql: Sql) => sql`select pg_advisory_xact_lock_shared(1)::text as none`;
+async function untilHeld({ sql }: Pick<Database, 'sql'>, lists: number): Promise<void> {
+  for (let held = 0; held < lists; ) {
+    const [row] = await sql<{ count: number }>`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and wait_event = 'advisory'`;
+    held = row?.count ?? 0;
+    assert.ok(held <= lists, `${held} lists at once`);
+  }
+}
+
 const hold = () => holder`select pg_advisory_lock(1)`;
 const letGo = () => holder`select pg_advisory_unlock(1)`;
 
@@ -46,18 +56,35 @@ test('lists that stand in line leave a connection without any, where all else is
   });
   assert.equal(lists.load().waiting, 9);
   assert.equal(database.load().waiting, 0);
-  let held = 0;
-  while (held < 3) {
-    const [row] = await database.sql<{ count: number }>`
-      select count(*)::int as count from pg_stat_activity
-      where datname = current_database() and wait_event = 'advisory'`;
-    held = row?.count ?? 0;
-    assert.ok(held <= 3, `${held} lists at once`);
-  }
+  await untilHeld(database, 3);
   assert.equal(ended, 0);
   await letGo();
   await Promise.all(asked);
   assert.equal(lists.load().waiting, 0);
+});
+
+test('what comes while no connection is idle is put behind no list', async () => {
+  const { database, lists } = open(100, 10_000);
+  // On an open connection each: what opens one has it to itself.
+  await Promise.all(Array.from({ length: 4 }, () => database.sql`select pg_sleep(0.05)::text as none`));
+  await hold();
+  let ended = 0;
+  const asked = Array.from({ length: 3 }, async (_, at) => {
+    await readHeldList(at === 0 ? lists.forRequest('a-test') : lists.sql);
+    ended += 1;
+  });
+  await untilHeld(database, 3);
+  // The fourth connection.
+  const busy = database.sql`select pg_sleep(0.5)::text as none`;
+  const others = Array.from({ length: 12 }, (_, at) => database.sql<{ at: number }>`select ${at}::int as at`);
+  assert.deepEqual(
+    (await Promise.all(others)).flat().map(({ at }) => at),
+    Array.from({ length: 12 }, (_, at) => at),
+  );
+  await busy;
+  assert.equal(ended, 0);
+  await letGo();
+  await Promise.all(asked);
 });
 
 test('a list that nobody waits for any longer keeps its place until its statement has ended', async () => {

@@ -23,7 +23,7 @@ export interface ListShare extends Reads {
 }
 
 interface ListShareOptions {
-  database: Pick<Database, 'counted' | 'connections' | 'load'>;
+  database: Pick<Database, 'costly' | 'connections' | 'load'>;
   /** Those of the database. */
   queue: { mostWaiting: number; maxWaitMs: number };
   /** A monotonic clock in milliseconds. */
@@ -43,7 +43,7 @@ export function createListShare({ database, queue, now, onWait, onRefused }: Lis
   });
 
   // Not when the caller is answered: a list that nobody waits for any longer still has its connection.
-  const { sql, forRequest } = database.counted(() => gate.leave(1));
+  const { sql, forRequest } = database.costly(() => gate.leave(1));
 
   function inTurn(run: Sql): Sql {
     return async <Row extends object>(...statement: Parameters<Sql>): Promise<Row[]> => {
