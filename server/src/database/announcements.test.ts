@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import postgres from 'postgres';
+import { createDatabaseProxy } from '../../test/faults/database-proxy.ts';
 import { createTestDatabase } from '../../test/support/database.ts';
 import { listenForChanges } from './announcements.ts';
+import type { DatabaseAddress } from './client.ts';
 
 const address = await createTestDatabase();
 const sql = postgres({ ...address, max: 1, onnotice: () => undefined });
 after(() => sql.end({ timeout: 1 }));
 
 /** Listens and keeps what it heard, in order. */
-async function listen() {
+async function listen(at: DatabaseAddress = address) {
   const heard: string[] = [];
   let waiting: (() => void)[] = [];
   const note = (what: string) => {
@@ -18,7 +21,7 @@ async function listen() {
     for (const wake of waiting) wake();
     waiting = [];
   };
-  const announcements = await listenForChanges(address, {
+  const announcements = await listenForChanges(at, {
     changed: (topic, id) => note(`${topic} ${id}`),
     disconnected: () => note('disconnected'),
     connected: () => note('connected'),
@@ -174,5 +177,32 @@ test('a message of nobody we know is ignored', async () => {
     await sql`select pg_notify('irontrack_changes', ${payload})`;
   }
   assert.deepEqual(await settle(listener), []);
+  await listener.close();
+});
+
+test('a listener whose other end vanishes without a word says so, and hears again when it is back', async () => {
+  const proxy = createDatabaseProxy();
+  const listener = await listen(await proxy.reach(address));
+  // A while in which it is asked and answers.
+  await pause(2_500);
+  assert.deepEqual(listener.heard, ['connected']);
+  listener.heard.length = 0;
+  proxy.pause();
+  await listener.until('disconnected');
+  proxy.restore();
+  await listener.until('connected');
+  await listener.close();
+});
+
+test('a process that was too busy to listen does not take that for a lost connection', async () => {
+  const listener = await listen();
+  const sleeping = new Int32Array(new SharedArrayBuffer(4));
+  for (let round = 0; round < 4; round += 1) {
+    // Longer than an answer may take; in the turn between, the next question is asked.
+    Atomics.wait(sleeping, 0, 0, 2_500);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await pause(500);
+  assert.deepEqual(listener.heard, ['connected']);
   await listener.close();
 });

@@ -31,6 +31,7 @@ export interface Announcements {
 }
 
 const channel = 'irontrack_changes';
+const listenStatement = `listen ${channel}`;
 const topics: ReadonlySet<string> = new Set<ChangeTopic>([
   'user',
   'session',
@@ -41,9 +42,20 @@ const topics: ReadonlySet<string> = new Set<ChangeTopic>([
   'deliveries',
 ]);
 
-/** How often the connection proves that it still carries news, and how long that may take. */
-const pulseIntervalMs = 2_000;
+/**
+ * How often the connection is asked whether it is there, by LISTEN once more, and how long its answer may take: one whose
+ * other end vanished without a word is noticed within the sum. For who listens already PostgreSQL does nothing then, so it
+ * waits for no lock and no disk.
+ */
+const pingIntervalMs = 1_000;
+const pingTimeoutMs = 1_000;
+/**
+ * Every second time it proves that it carries news, too. Not each time, and with more time for it: every listener of the
+ * database hears all pulses, and PostgreSQL lets one transaction at a time notify.
+ */
 const pulseTimeoutMs = 2_000;
+/** A while that this process was too busy to hear anything counts as one step, however long it was. */
+const stepMs = 100;
 const reconnectDelayMs = 200;
 /** To connect, and to be told that LISTEN is heard. */
 const listenTimeoutMs = 6_000;
@@ -60,6 +72,7 @@ export async function listenForChanges(
 ): Promise<Announcements> {
   let closed = false;
   let connected = false;
+  let isPulseDue = false;
   let client: postgres.Sql | undefined;
   let wake: () => void = () => undefined;
   let heard: () => void = () => undefined;
@@ -91,20 +104,23 @@ export async function listenForChanges(
     await client?.end({ timeout: 0 });
     client = opened;
     // A connection that dies without a word right now would else be waited for until the network gives it up.
-    await withDeadline(opened.unsafe(`listen ${channel}`), listenTimeoutMs);
+    await withDeadline(opened.unsafe(listenStatement), listenTimeoutMs);
     connected = true;
     listener.connected();
   }
 
+  async function ask(text: string, parameters: string[] = []): Promise<void> {
+    await client?.unsafe(text, parameters);
+  }
+
+  /** Throws when the connection is not there, or carries no news. */
   async function beat(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    await inTime(ask(listenStatement), pingTimeoutMs);
+    isPulseDue = !isPulseDue;
+    if (!isPulseDue) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
     heard = resolve;
-    const late = setTimeout(() => reject(new Error('No pulse.')), pulseTimeoutMs);
-    try {
-      await Promise.all([promise, client?.unsafe('select pg_notify($1, $2)', [channel, pulse])]);
-    } finally {
-      clearTimeout(late);
-    }
+    await inTime(Promise.all([promise, ask('select pg_notify($1, $2)', [channel, pulse])]), pulseTimeoutMs);
   }
 
   async function pause(milliseconds: number): Promise<void> {
@@ -117,7 +133,7 @@ export async function listenForChanges(
 
   async function keepListening(): Promise<void> {
     while (!closed) {
-      await pause(connected ? pulseIntervalMs : reconnectDelayMs);
+      await pause(connected ? pingIntervalMs : reconnectDelayMs);
       if (closed) return;
       try {
         if (!connected) await open();
@@ -140,6 +156,21 @@ export async function listenForChanges(
       await listening;
     },
   };
+}
+
+/** @throws when it is not settled in time, as far as this process could have heard of it */
+async function inTime(answer: Promise<unknown>, timeoutMs: number): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  let steps = 0;
+  const timer = setInterval(() => {
+    steps += 1;
+    if (steps * stepMs >= timeoutMs) reject(new Error('No pulse.'));
+  }, stepMs);
+  try {
+    await Promise.race([answer, late]);
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** Passes on what was announced as `topic:id`; anything else is for somebody newer. */
