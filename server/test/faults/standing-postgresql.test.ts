@@ -3,9 +3,9 @@
  * to end, and the service wait for it for ever. They end at the same time.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Answer, call, goodPassword, newEmail } from '../support/service.ts';
 import { type Environment, makeFolder, type RunningServer, startServer } from './process.ts';
@@ -22,6 +22,13 @@ async function startEmbedded(environment: Environment = {}) {
   const [pid = ''] = readFileSync(join(dataDir, 'postgresql', 'postmaster.pid'), 'utf8').split('\n');
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
   const processes = [pid, ...children.trim().split(' ')].map(Number);
+  // Of a test that failed: nobody else would end what stands still.
+  after(() => {
+    for (const each of processes) {
+      if (!existsSync(`/proc/${each}`) || !readlinkSync(`/proc/${each}/cwd`).startsWith(dataDir)) continue;
+      process.kill(each, 'SIGKILL');
+    }
+  });
   const stop = (all: readonly number[]) => {
     for (const each of all) process.kill(each, 'SIGSTOP');
   };
