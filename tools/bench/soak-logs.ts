@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface LogWatch {
-  /** The first warnings, with the file of each. */
+  /** The first warnings, with the file of each, paths from the folder of the deployment. */
   readonly first: readonly string[];
   /** Looks through what was written since the last time. @returns how many lines were warnings or worse */
   look(): Promise<number>;
@@ -31,7 +31,7 @@ export function watchLogs(folder: string): LogWatch {
     for await (const line of createInterface({ input: createReadStream(file) })) {
       if (!isWarning(line)) continue;
       count += 1;
-      if (first.length < kept) first.push(`${file.slice(folder.length + 1)}: ${line.slice(0, 500)}`);
+      if (first.length < kept) first.push(`${file}: ${line.slice(0, 500)}`.replaceAll(folder, '.'));
     }
     // All who write there append, so that it goes on at the beginning. A line written just now is lost.
     truncateSync(file);
